@@ -1,6 +1,7 @@
 """Which runs go from the archive, and when: those whose time is over, and the oldest where it is too large."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from dockersweep.archive.sizes import taken_by
 from dockersweep.errors import ArchiveError
 from dockersweep.files import what_is_wrong
 from dockersweep.model.archive import Archive
+from dockersweep.model.recovery import EarlyDeletion
 
 
 class StoredRun(Struct, frozen=True, kw_only=True):
@@ -113,16 +115,17 @@ def prune(path: str, now: datetime, max_bytes: int | None) -> tuple[Deletion, ..
     return deletions
 
 
-def make_room(path: str, own: str, max_bytes: int) -> bool:
+def make_room(path: str, own: str, max_bytes: int) -> tuple[bool, tuple[StoredRun, ...]]:
     """Delete the oldest runs but one, `own`, until the archive in a folder is no larger than it may be; return whether
-    it is. Where that cannot be reached none is deleted. Raises ArchiveError where it is locked for long, and
-    OSError."""
+    it is, and what was deleted. Where that cannot be reached none is deleted. Raises ArchiveError where it is locked
+    for long, and OSError."""
+    deleted: list[StoredRun] = []
     with locked(path):
         taken = taken_by(path)
         others = [_stored(path, name) for name in run_names(path) if name != own]
         may_go = [run for run in others if run.archive is not None and not is_in_use(f"{path}/{run.name}")]
         if taken - sum(run.size_bytes for run in may_go) > max_bytes:
-            return False
+            return False, ()
         for run in may_go:
             if taken <= max_bytes:
                 break
@@ -132,4 +135,13 @@ def make_room(path: str, own: str, max_bytes: int) -> bool:
                 # In use since then, or something else is in it: the next one then.
                 continue
             taken -= run.size_bytes
-        return taken <= max_bytes
+            deleted.append(run)
+        return taken <= max_bytes, tuple(deleted)
+
+
+def early_deletion(run: StoredRun, now: datetime) -> EarlyDeletion | None:
+    """Return a run that is deleted as one that goes before its time; None where it does not."""
+    if run.archive is None or run.archive.until <= now:
+        return None
+    objects = Counter(one.kind for one in run.archive.objects)
+    return EarlyDeletion(folder=run.name, run=run.archive.run, objects=dict(objects), until=run.archive.until)

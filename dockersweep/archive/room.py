@@ -5,7 +5,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import NamedTuple
 
-from dockersweep.archive.retention import make_room
+from dockersweep.archive.retention import StoredRun, make_room
 from dockersweep.archive.sizes import taken_by
 from dockersweep.errors import NoRoomError
 from dockersweep.files import state_of
@@ -27,6 +27,8 @@ class Room:
         self._max_bytes = None if settings.max_size is None else settings.max_size.size_bytes
         self._min_free = settings.min_free
         self._mutex = Lock()
+        self.deleted: list[StoredRun] = []
+        """What was deleted to make room."""
         self._own_bytes = 0
         self._others_bytes = 0 if self._max_bytes is None else taken_by(archive)
 
@@ -59,7 +61,8 @@ class Room:
             # Another thread may have settled since that check.
             own_bytes = self._own_bytes + in_hand
             if self._max_bytes is not None and self._others_bytes + own_bytes > self._max_bytes:
-                is_enough = make_room(self._archive, self._run, self._max_bytes)
+                is_enough, deleted = make_room(self._archive, self._run, self._max_bytes)
+                self.deleted += deleted
                 self._others_bytes = max(0, taken_by(self._archive) - own_bytes)
                 if not is_enough or own_bytes > self._max_bytes:
                     raise NoRoomError(

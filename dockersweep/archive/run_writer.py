@@ -18,6 +18,7 @@ from dockersweep.archive.mapped_files import MappedFiles
 from dockersweep.archive.new_object import NewObject
 from dockersweep.archive.packing import open_tree
 from dockersweep.archive.paths import INDEX, cannot, make_folders, not_written, write_whole
+from dockersweep.archive.retention import StoredRun
 from dockersweep.archive.room import Room
 from dockersweep.archive.saved_image import LayoutImage, read_saved
 from dockersweep.archive.tar_headers import TarHeaders
@@ -73,6 +74,11 @@ class RunWriter:
     def objects(self) -> tuple[ArchivedObject, ...]:
         """What is archived so far."""
         return tuple(self._objects)
+
+    @property
+    def deleted(self) -> Sequence[StoredRun]:
+        """What was deleted to make room for it."""
+        return self._room.deleted
 
     def volume_from_folder(self, original: Original, inspect: bytes, folder: AnyPath) -> ArchivedObject:
         """Archive a volume whose files are in a folder of this machine; `inspect` is the engine's document about it.

@@ -2,16 +2,19 @@
 
 import os
 from collections.abc import Collection
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dockersweep.archive.folder import problem_of, what_is_missing
+from dockersweep.archive.folder import open_archive, problem_of, what_is_missing
+from dockersweep.archive.retention import early_deletion
 from dockersweep.archive.room import disk_space, min_free_bytes, nearest_folder
 from dockersweep.commands.archive_folder import archive_folder
 from dockersweep.engine.archiving.stores_to_read import stores_to_read
 from dockersweep.engine.disk.mounts import file_system_of, mount_of, read_mounts
+from dockersweep.errors import ArchiveError
 from dockersweep.files import AnyPath, shows_trusted_attributes
-from dockersweep.model.archive_facts import ArchiveFacts, Reading
+from dockersweep.model.archive_facts import ArchiveFacts, KeptRun, Reading
 from dockersweep.model.inventory import Engine, Inventory
 from dockersweep.model.policy import ArchiveSettings
 from dockersweep.policy.judging.survey import Survey
@@ -38,13 +41,15 @@ def archiving_to(survey: Survey, settings: ArchiveSettings, ledger: "Ledger | No
     runs: frozenset[str] = frozenset()
     if ledger is not None:
         folder = os.path.realpath(archive_folder(settings))
-        runs = ledger.runs_in_archive(folder, settings.keep_for.before(survey.now))
+        runs = ledger.runs_in_archive(folder, survey.now)
     return survey.archiving_to(gather_archive_facts(survey.inventory, settings, runs))
 
 
-def gather_archive_facts(inventory: Inventory, settings: ArchiveSettings, runs: Collection[str] = ()) -> ArchiveFacts:
-    """Return what is known of the archive of a policy; nothing is made or written. `runs` are the names of those that
-    have to be in it."""
+def gather_archive_facts(
+    inventory: Inventory, settings: ArchiveSettings, expected: Collection[str] = ()
+) -> ArchiveFacts:
+    """Return what is known of the archive of a policy; nothing is made or written. `expected` are the names of the runs
+    that have to be in it."""
     engine = inventory.engine
     is_beside = stores_to_read(inventory) is not None
     is_podman = engine.flavour == "podman"
@@ -53,7 +58,8 @@ def gather_archive_facts(inventory: Inventory, settings: ArchiveSettings, runs: 
     disk = _engine_disk(folder, inventory)
     sees_all = is_beside and shows_trusted_attributes()
     from_disk = FROM_DISK if sees_all else WITHOUT_TRUSTED
-    missing = what_is_missing(folder, runs)
+    runs, over = _runs(folder, settings)
+    missing = what_is_missing(folder, expected)
     return ArchiveFacts(
         volumes=from_disk if is_beside else by_api,
         mounted_volumes=MOUNTED_BY_PODMAN if is_podman else BY_API,
@@ -66,6 +72,8 @@ def gather_archive_facts(inventory: Inventory, settings: ArchiveSettings, runs: 
         on_engine_disk=_is_on_engine_disk(engine, inventory, disk),
         disk=disk,
         room_bytes=_room(folder, settings),
+        runs=runs,
+        over_bytes=over,
     )
 
 
@@ -122,6 +130,23 @@ def _file_system(path: AnyPath) -> object:
         return file_system_of(os.stat(real).st_dev, mount_of(str(real), read_mounts()))
     except OSError:
         return None
+
+
+def _runs(folder: str, settings: ArchiveSettings) -> tuple[tuple[KeptRun, ...], int]:
+    """Return the runs that may go from an archive when it is full, the oldest first, and by how much it is larger than
+    it may be; none where nothing limits its size, or it cannot be read."""
+    if settings.max_size is None or settings.max_size.size_bytes is None:
+        return (), 0
+    try:
+        archive = open_archive(folder, make=False)
+        runs, taken = archive.runs(), archive.taken_bytes()
+    except ArchiveError:
+        # Not there yet, or `problem_of` says why.
+        return (), 0
+    # What its time is over for is among them: it goes first.
+    always = datetime.min.replace(tzinfo=UTC)
+    kept = [KeptRun(run.size_bytes, one) for run in runs if (one := early_deletion(run, always)) is not None]
+    return tuple(kept), taken - settings.max_size.size_bytes
 
 
 def _room(folder: str, settings: ArchiveSettings) -> int | None:

@@ -288,11 +288,11 @@ class Ledger:
 
         return self._do(lambda database: archived_of(database, objects.known_engine(database, engine) or 0), {})
 
-    def runs_in_archive(self, folder: str, since: datetime) -> frozenset[str]:
-        """Return the folders of the runs that have put something into the archive in a folder since an instant."""
+    def runs_in_archive(self, folder: str, now: datetime) -> frozenset[str]:
+        """Return the folders of the runs that are still to be kept in the archive in a folder."""
         from dockersweep.ledger.archived import runs_in
 
-        return self._do(lambda database: runs_in(database, folder, since), frozenset())
+        return self._do(lambda database: runs_in(database, folder, now), frozenset())
 
     def definitions(self, engine: Engine) -> frozenset[tuple[int, Kind, str]]:
         """Return of which removed objects of an engine `RunRecord.definition` kept the inspect documents, by run, kind

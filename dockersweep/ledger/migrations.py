@@ -72,7 +72,7 @@ _FROM_SEVENTH = (
     *(TABLES[name] for name in ("declared_files", "registry_answers")),
 )
 
-_FROM_EIGHTH = tuple(TABLES[name] for name in ("archived", "definitions", "restorations"))
+_FROM_EIGHTH = tuple(TABLES[name] for name in ("archived", "early_deletions", "definitions", "restorations"))
 
 MIGRATIONS: dict[int, Iterable[str]] = {
     1: (_FIRST,),

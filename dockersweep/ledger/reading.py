@@ -11,6 +11,7 @@ from msgspec import MsgspecError
 from msgspec.structs import replace
 
 from dockersweep.errors import LedgerError, UsageError
+from dockersweep.ledger.archived import archive_of, deleted_by
 from dockersweep.ledger.folder import FILE_NAME
 from dockersweep.ledger.opening import FAULTS, check_tables, check_version, open_to_read, words_of
 from dockersweep.ledger.past_objects import find_past
@@ -43,8 +44,15 @@ def read_run(folder: Path, number: int) -> History:
         runs = runs_between(database, number, number, None)
         if not runs:
             raise UsageError(f"there is no run {number}: {_which_runs(database)}")
-        made = restorations_of(database, number)
-        return replace(_empty(folder), runs=runs, removals=removals_of(database, number), restorations=made)
+        history = replace(
+            _empty(folder),
+            runs=runs,
+            removals=removals_of(database, number),
+            restorations=restorations_of(database, number),
+        )
+        if not has_restorations(database):
+            return history
+        return replace(history, archive=archive_of(database, number), deleted_early=deleted_by(database, number))
 
     return _read(folder, read) or _empty(folder)
 

@@ -26,6 +26,7 @@ from dockersweep.words.reasons import ages_behind_counts, removal_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dockersweep.model.recovery import EarlyDeletion
     from dockersweep.model.restoring import Restored
 
 Value = TypeVar("Value")
@@ -102,6 +103,14 @@ class RunRecord:
         if self.number is not None:
             run = self.number
             self._using(lambda database: keep_archived(database, run, what), None)
+
+    def deleted_early(self, folder: str, deleted: "Sequence[EarlyDeletion]") -> None:
+        """Record which runs were deleted from the archive in a folder before their time."""
+        from dockersweep.ledger.archived import keep_deleted
+
+        if self.number is not None:
+            run = self.number
+            self._using(lambda database: keep_deleted(database, run, folder, deleted), None)
 
     def definition(self, kind: Kind, object_id: str, document: bytes) -> None:
         """Record the inspect document of what is about to be removed; it is in the file when this returns."""
@@ -405,7 +414,7 @@ def forget_before(database: sqlite3.Connection, before: datetime) -> None:
             limit,
         )
         old = database.execute("SELECT number FROM runs WHERE started_at < ? AND state <> 'open'", limit).fetchall()
-        for table in ("removals", "outcomes", "archived", "definitions", "restorations"):
+        for table in ("removals", "outcomes", "archived", "early_deletions", "definitions", "restorations"):
             database.executemany(f"DELETE FROM {table} WHERE run = ?", old)
         database.executemany("DELETE FROM runs WHERE number = ?", old)
         database.execute("DELETE FROM former_objects WHERE last_seen < ?", limit)

@@ -302,7 +302,20 @@ CREATE TABLE archived (
     path TEXT NOT NULL,
     size_bytes INTEGER,
     archived_at INTEGER NOT NULL,
+    until INTEGER NOT NULL,
     PRIMARY KEY (run, kind, id)
+) WITHOUT ROWID""",
+    # Runs that a run has deleted from the archive before their time; path is the folder of the deleted run, of_run its
+    # number, objects JSON: how many of each kind.
+    "early_deletions": """
+CREATE TABLE early_deletions (
+    run INTEGER NOT NULL,
+    folder TEXT NOT NULL,
+    path TEXT NOT NULL,
+    of_run INTEGER,
+    objects TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (run, folder, path)
 ) WITHOUT ROWID""",
     # The inspect document of what was removed, where that is all it takes to make it again: networks.
     "definitions": """

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from dockersweep.model.archive import ReadFrom
 from dockersweep.model.quantities import Bytes
+from dockersweep.model.recovery import EarlyDeletion
 
 COMPLETE = "complete"
 """The text of a reading that keeps everything."""
@@ -16,6 +17,13 @@ class Reading(Struct, frozen=True, kw_only=True):
     """None where they cannot be read."""
     text: str = COMPLETE
     """What the archive keeps of them: "complete", "without ACLs and xattrs"; or why they cannot be read."""
+
+
+class KeptRun(Struct, frozen=True):
+    """A run in the archive, which goes when room is needed."""
+
+    size_bytes: Bytes
+    deletion: EarlyDeletion
 
 
 class ArchiveFacts(Struct, frozen=True, kw_only=True):
@@ -40,5 +48,9 @@ class ArchiveFacts(Struct, frozen=True, kw_only=True):
     """Whether it is on a disk of the engine; None where that is not known."""
     disk: str | None = None
     """The name of that disk, as in the inventory; None where it is on none, or that is not known."""
+    runs: tuple[KeptRun, ...] = ()
+    """What is in it, the oldest first, where the policy limits its size."""
+    over_bytes: int = 0
+    """By how much it is larger than it may be; negative where something may still be added."""
     room_bytes: Bytes | None = None
     """How much may still go into it, by the limits of the policy and its disk; None where that is not known."""

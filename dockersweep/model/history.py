@@ -9,7 +9,7 @@ from dockersweep.model.outcome import Status
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import Bytes, Instant
 from dockersweep.model.reason import Reason
-from dockersweep.model.recovery import How, RestoreAction, RestoreStatus
+from dockersweep.model.recovery import EarlyDeletion, How, RestoreAction, RestoreStatus
 from dockersweep.model.storage import SizeBase
 
 Action = Literal["remove", "untag"]
@@ -55,6 +55,20 @@ class ArchivedRow(OfObject, frozen=True, kw_only=True):
     size_bytes: Bytes | None
     """What it takes there; None where it shares all of it."""
     archived_at: Instant
+    until: Instant
+    """Until when it is kept there."""
+
+
+class PastArchive(Struct, frozen=True, kw_only=True):
+    """Where a run has archived what it removed."""
+
+    folder: str
+    """The folder of the archive, absolute."""
+    path: str
+    """The folder of the run in it."""
+    until: Instant
+    deleted_by: int | None = None
+    """The run that deleted it before its time, to make room; None where none did."""
 
 
 class InHand(Struct, frozen=True, kw_only=True):
@@ -210,6 +224,10 @@ class History(Struct, frozen=True, kw_only=True):
     """The removals of the selected run or object; the newest run first."""
     restorations: tuple[PastRestoration, ...] = ()
     """What the selected run made again, or what became of the selected object; the newest run first."""
+    archive: PastArchive | None = None
+    """Where the selected run has archived what it removed; None where it has archived nothing."""
+    deleted_early: tuple[EarlyDeletion, ...] = ()
+    """What the selected run deleted from its archive before its time, to make room."""
     lives: tuple[Life, ...] = ()
     """The lives of the selected object, the latest first."""
     problems: tuple[str, ...] | None = None

@@ -7,7 +7,7 @@ from msgspec import Struct
 from dockersweep.model.inventory import Engine, OfObject, ScanWarning
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import Bounds, Bytes, Instant
-from dockersweep.model.recovery import Recovery
+from dockersweep.model.recovery import EarlyDeletion, Recovery
 from dockersweep.model.storage import SizeBase
 
 Status = Literal["removed", "gone", "skipped", "failed", "not-attempted"]
@@ -141,3 +141,5 @@ class OutcomeDocument(Struct, frozen=True, kw_only=True):
     """Its number in the ledger, for `dockersweep history`; None without a ledger."""
     archived: Archived | None = None
     """None where nothing was archived."""
+    deleted_early: tuple[EarlyDeletion, ...] = ()
+    """The runs that were deleted from the archive before their time, to make room."""

@@ -12,7 +12,7 @@ from dockersweep.model.inventory import Engine, Kind, Object, ObjectRef, OfObjec
 from dockersweep.model.policy import Policy
 from dockersweep.model.quantities import Bounds, Bytes, Instant, known_sum
 from dockersweep.model.reason import Reason
-from dockersweep.model.recovery import Recovery
+from dockersweep.model.recovery import EarlyDeletion, Recovery
 from dockersweep.model.storage import SizeBase
 
 
@@ -167,6 +167,8 @@ class ArchiveShare(Struct, frozen=True, kw_only=True):
     is not known."""
     disk: str | None = None
     """Where that disk is mounted; None for none, or where that is not known."""
+    makes_room: tuple[EarlyDeletion, ...] = ()
+    """The runs that may go from the archive before their time for it, the oldest first."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):

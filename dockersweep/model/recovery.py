@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from dockersweep.model.inventory import Kind
 from dockersweep.model.quantities import Instant
 
 How = Literal["pull", "rebuild", "recreate", "archive", "none"]
@@ -16,6 +17,19 @@ RestoreAction = Literal["create", "tag"]
 RestoreStatus = Literal["planned", "restored", "skipped", "failed", "not-attempted"]
 """planned: with --dry-run. skipped: something of its name is there, or what it needs is not. not-attempted: the run
 ended before."""
+
+
+class EarlyDeletion(Struct, frozen=True, kw_only=True, gc=False):
+    """A run that goes from the archive before its time, to make room for what is new."""
+
+    folder: str
+    """The name of its folder in the archive."""
+    run: int | None
+    """Its number in the ledger; None where none was used."""
+    objects: dict[Kind, int]
+    """How many objects of each kind are in it."""
+    until: Instant
+    """Until when it was to be kept."""
 
 
 class Recovery(Struct, frozen=True, kw_only=True, gc=False):

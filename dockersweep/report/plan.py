@@ -18,7 +18,7 @@ from dockersweep.report.local_time import local_time
 from dockersweep.report.plan_details import going_sections, kept_sections, untagged_section
 from dockersweep.report.plan_groups import group_sections, totals, untagged_groups
 from dockersweep.report.plan_kept import kept_summary
-from dockersweep.report.question import archived_words, layers_of_images, ways_back_words
+from dockersweep.report.question import archived_words, early_words, layers_of_images, ways_back_words
 from dockersweep.report.text import capital
 from dockersweep.units import format_duration, format_instant
 from dockersweep.words.amounts import format_interval, hold, holders_words
@@ -81,6 +81,9 @@ def _ways_back(plan: Plan) -> Iterator[str]:
         is_lost = any(step.recovery is not None and step.recovery.how == "none" for step in plan.removals)
         hint = "; see --archive" if is_lost and plan.policy.archive is None else ""
         yield f"{words}{hint}."
+    early = early_words(plan)
+    if early:
+        yield early
 
 
 def _layers_held(plan: Plan) -> str:

@@ -33,7 +33,9 @@ def _sections(policy: Policy) -> Iterator[Section]:
         wanted = f"Target: {'; '.join(_space(policy.target))}."
         yield from _with_details(wanted, _taken(policy.target), goes_on=not policy.rules)
     if policy.archive is not None:
-        yield Section(sentences=list(_archive(policy.archive)), goes_on=not policy.rules and policy.target is None)
+        yield Section(
+            sentences=list(_archive(policy, policy.archive)), goes_on=not policy.rules and policy.target is None
+        )
     spared = ["What nothing brings back once it is removed is kept."] if policy.only_recoverable else []
     limits = [f"Nothing is removed if {text}." for text in _limits(policy.limits)]
     silenced = policy.silenced_findings
@@ -183,16 +185,19 @@ def _limits(limits: LimitSettings) -> Iterator[str]:
     )
 
 
-def _archive(archive: ArchiveSettings) -> Iterator[str]:
+def _archive(policy: Policy, archive: ArchiveSettings) -> Iterator[str]:
     kinds = [PLURAL_OF[kind] for kind in KINDS if kind in archive.kinds]
     if "image" not in archive.kinds:
         kinds.append("images that no registry is known to have")
     where = "the archive in the state folder" if archive.folder is None else f"the archive in {archive.folder}"
-    yield f"Before they are removed, {both(kinds)} go into {where}, and stay there for {archive.keep_for.words()}."
-    size = "" if archive.max_size is None else f"The archive takes at most {archive.max_size.text}, the oldest goes; "
+    up_to = "" if archive.max_size is None else "up to "
+    kept = f"{up_to}{archive.keep_for.words()}"
+    yield f"Before they are removed, {both(kinds)} go into {where}, and stay there for {kept}."
+    most = "" if archive.max_size is None else archive.max_size.text
+    size = f"The archive takes at most {most}: for what is new the oldest runs go before their time; " if most else ""
     free = f"{archive.min_free.text} of its disk stay free."
     yield f"{size}{free}" if size else capital(free)
-    if archive.when_full == "keep":
+    if not policy.removes_without_room:
         yield "What it has no room for is kept."
     else:
         yield "What it has no room for is removed without an archive."

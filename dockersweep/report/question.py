@@ -8,7 +8,7 @@ from dockersweep.report.headline import going_counts, kind_counts, tags_of_stayi
 from dockersweep.report.local_time import day_of
 from dockersweep.words.amounts import amount_words, format_interval, hold, holders_words
 from dockersweep.words.lists import both, naturally
-from dockersweep.words.recovery import Removed, lost_words, recovery_words
+from dockersweep.words.recovery import Removed, lost_words, may_go_sentence, recovery_words
 
 
 def question(plan: Plan) -> str:
@@ -19,7 +19,9 @@ def question(plan: Plan) -> str:
     if tags:
         parts.append(tags_of_staying(tags))
     ways_back = ways_back_words(plan)
+    early = early_words(plan)
     recovery = f"{ways_back}. " if ways_back else ""
+    recovery += f"{early} " if early else ""
     freeing = f"{amount_words(plan.reclaim)}{archived_words(plan)}{_with_cache(plan)}"
     return f"{recovery}Remove {both(parts)} (freeing {freeing})?"
 
@@ -29,9 +31,15 @@ def ways_back_words(plan: Plan) -> str:
     nothing is removed, or an older version made the plan."""
     _, tags = going_counts(plan)
     archive = plan.policy.archive
-    kept = "" if archive is None else f"kept {archive.keep_for.words()}"
+    up_to = "" if archive is None or archive.max_size is None else "up to "
+    kept = "" if archive is None else f"kept {up_to}{archive.keep_for.words()}"
     removed = list(_removed(plan))
     return recovery_words(removed, tags, kept) if removed or _has_ways_back(plan) else ""
+
+
+def early_words(plan: Plan) -> str:
+    """Return a sentence on what may go from the archive before its time to make room; empty for nothing."""
+    return may_go_sentence(plan.archive.makes_room) if plan.archive is not None else ""
 
 
 def words_for_lost(plan: Plan) -> str:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.naming import PLURAL_OF, has_made_up_name, short_id
 from dockersweep.model.quantities import known_sum
-from dockersweep.model.recovery import How, Recovery
+from dockersweep.model.recovery import EarlyDeletion, How, Recovery
 from dockersweep.units import format_instant, format_size
 from dockersweep.words.amounts import plural
 from dockersweep.words.lists import first_of, natural_key
@@ -94,6 +94,33 @@ def lost_sentence(removed: Iterable[Removed]) -> str:
     where nothing with data is lost."""
     lost = [item for item in removed if item.how == "none" and not item.recovery.without_data]
     return f"Cannot be recovered: {lost_words(lost)}." if lost else ""
+
+
+def deleted_early_text(deleted: Sequence[EarlyDeletion]) -> str:
+    """Return what went from the archive to make room, without a full stop."""
+    were, its = ("was", "its") if len(deleted) == 1 else ("were", "their")
+    return f"to make room, {runs_words(deleted)} {were} deleted from it before {its} time"
+
+
+def may_go_sentence(deleted: Sequence[EarlyDeletion]) -> str:
+    """Return what may go from the archive to make room for a plan: "To make room, run 10 (1 volume) may go from the
+    archive before its time."; empty for nothing."""
+    its = "its" if len(deleted) == 1 else "their"
+    return f"To make room, {runs_words(deleted)} may go from the archive before {its} time." if deleted else ""
+
+
+def runs_words(deleted: Sequence[EarlyDeletion]) -> str:
+    """Return runs of an archive with what is in them: "run 10 (1 volume), run 11 (2 containers)"."""
+    return first_of([f"{_run(one)} ({_contents(one)})" for one in deleted], MOST_NAMES)
+
+
+def _run(one: EarlyDeletion) -> str:
+    return one.folder if one.run is None else f"run {one.run}"
+
+
+def _contents(one: EarlyDeletion) -> str:
+    counts = [plural(one.objects[kind], PLURAL_OF[kind].removesuffix("s")) for kind in KINDS if one.objects.get(kind)]
+    return ", ".join(counts) or "empty"
 
 
 def _cannot(removed: Iterable[Removed]) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dockersweep.archive.deleting import tidy
 from dockersweep.archive.folder import ArchiveFolder
-from dockersweep.archive.retention import StoredRun, to_prune
+from dockersweep.archive.retention import StoredRun, early_deletion, to_prune
 from dockersweep.archive.sizes import taken_by
 from dockersweep.errors import ArchiveError, NoRoomError
 from dockersweep.model.archive import Archive
@@ -72,6 +72,12 @@ def test_the_oldest_go_for_what_is_new_and_only_once_that_is_whole(tmp_path: Pat
         assert archive.run_names() == (*names[1:], run.name)
         run.volume_from_tar(original("newer"), b"{}", tar_with(os.urandom(150_000)))
         assert archive.run_names() == (names[2], run.name)
+        assert [gone.name for gone in run.deleted] == names[:2]
+        told = [early_deletion(gone, BEGUN_AT + 9 * DAY) for gone in run.deleted]
+        assert [(one.run, one.objects, one.until) for one in told if one] == [
+            (day, {"volume": 1}, BEGUN_AT + (14 + day) * DAY) for day in range(2)
+        ]
+        assert early_deletion(run.deleted[0], BEGUN_AT + 14 * DAY) is None
     assert taken_by(archive.path) <= 500_000
 
 

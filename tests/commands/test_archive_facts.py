@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,6 +30,8 @@ from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
 from dockersweep.policy.planning.planner import make_plan
 from dockersweep.units import parse_age
+from tests.archive.archives import BEGUN_AT, a_run, archive_in, original, tar_with
+from tests.archive.archives import settings as archived_settings
 from tests.commands.calling import Caller, needs_root
 from tests.ledger.past_runs import START
 from tests.rig.engines.disks import SmallDisk
@@ -191,7 +193,16 @@ def swept_into(folder: Path, state: Path) -> None:
         run = ledger.begin(START)
         now = datetime.now(UTC)
         run.archived(
-            ArchivedRow(kind="volume", id="v", name="v", folder=str(folder), path=RUN, size_bytes=1, archived_at=now)
+            ArchivedRow(
+                kind="volume",
+                id="v",
+                name="v",
+                folder=str(folder),
+                path=RUN,
+                size_bytes=1,
+                archived_at=now,
+                until=now + timedelta(days=14),
+            )
         )
         run.finish(0, now, None, None)
 
@@ -230,6 +241,19 @@ def test_an_archive_of_which_nothing_is_there_though_it_keeps_runs_is_a_disk_tha
     (folder / RUN).rmdir()
     subprocess.run(["sh", "-c", problem.partition("with ")[2]], check=True)
     assert (known().is_missing, known().problem) == (False, None)
+
+
+def test_what_may_go_for_something_new_is_known_where_the_size_is_limited(tmp_path: Path) -> None:
+    archive = archive_in(tmp_path)
+    for day in range(2):
+        with a_run(archive, day, BEGUN_AT + day * timedelta(days=1), archived_settings()) as run:
+            run.volume_from_tar(original(f"v{day}"), b"{}", tar_with(os.urandom(100_000)))
+    small = Space(text="150kB", size_bytes=150_000)
+    known = facts(inventory(), archive.path, max_size=small)
+    assert [(one.deletion.run, one.deletion.objects) for one in known.runs] == [(0, {"volume": 1}), (1, {"volume": 1})]
+    assert known.over_bytes == archive.taken_bytes() - 150_000 > 0
+    assert facts(inventory(), archive.path).runs == ()
+    assert facts(inventory(), tmp_path / "none", max_size=small).runs == ()
 
 
 def test_nothing_goes_while_the_archive_is_not_there(call: Caller, tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """The archive of a run: what goes into it, and when again."""
 
 import gc
+import os
 import weakref
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -24,6 +26,9 @@ from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
 from dockersweep.policy.planning.planner import make_plan
 from dockersweep.units import parse_age
+from tests.archive.archives import a_run, archive_in, original, tar_with
+from tests.archive.archives import settings as archived_settings
+from tests.report.test_outcome import DOCUMENT
 from tests.rig.inventories import NOW, container, image, inventory, volume
 
 SETTINGS = ArchiveSettings(keep_for=parse_age("14d"), min_free=Space(text="1B", size_bytes=1))
@@ -127,3 +132,22 @@ def test_what_a_saved_plan_has_a_way_back_for_does_not_go_without() -> None:
     applied = replace(run, saved=replace(plan, removals=(first, lost)))
     assert (applied.goes_without(first.ref), applied.goes_without(second.ref)) == (False, True)
     assert not replace(run, policy=replace(policy, only_recoverable=True)).goes_without(first.ref)
+
+
+def test_what_goes_to_make_room_is_recorded_and_told(tmp_path: Path) -> None:
+    stored = archive_in(tmp_path)
+    now = datetime.now(UTC)
+    for number, day in ((7, now - timedelta(days=20)), (8, now - timedelta(days=2)), (9, now)):
+        with a_run(stored, number, day, archived_settings()) as run:
+            run.volume_from_tar(original(f"v{number}"), b"{}", tar_with(os.urandom(100_000)))
+    recorded: list[Any] = []
+    records: Any = SimpleNamespace(deleted_early=lambda folder, deleted: recorded.append((folder, deleted)))
+    settings = replace(SETTINGS, folder=stored.path, max_size=Space(text="150kB", size_bytes=150_000))
+    archive = RunArchive(cast("Any", None), settings, records, "here", StopRequest(), lambda _: False)
+    ended = archive.ended(DOCUMENT)
+    assert [(one.run, one.objects) for one in ended.deleted_early] == [(8, {"volume": 1})]
+    assert recorded == [(stored.path, ended.deleted_early)]
+    [warning] = ended.warnings
+    assert warning.text == "to make room, run 8 (1 volume) was deleted from it before its time"
+    assert not warning.is_problem
+    assert len(stored.run_names()) == 1

@@ -6,7 +6,12 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from dockersweep.ledger import Ledger
-from dockersweep.model.history import ArchivedRow
+from dockersweep.ledger.check import find_problems
+from dockersweep.ledger.reading import read_run
+from dockersweep.model.history import ArchivedRow, PastArchive
+from dockersweep.model.recovery import EarlyDeletion
+from dockersweep.report.formats import formatted
+from dockersweep.report.history.layout import history_layout
 from tests.ledger.past_runs import START
 from tests.rig.inventories import ENGINE, NOW
 
@@ -18,6 +23,7 @@ ROW = ArchivedRow(
     path="2026-12-01T093000Z-1",
     size_bytes=5,
     archived_at=NOW,
+    until=NOW + timedelta(days=14),
 )
 
 
@@ -55,3 +61,32 @@ def test_without_a_ledger_nothing_is_kept() -> None:
         run.archived(ROW)
         run.definition("network", "f00", b"{}")
         assert (ledger.archived(ENGINE), ledger.definitions(ENGINE)) == ({}, frozenset())
+
+
+def test_a_run_names_its_archive_and_what_it_deleted_to_make_room(tmp_path: Path) -> None:
+    early = EarlyDeletion(folder=ROW.path, run=1, objects={"volume": 1, "container": 2}, until=ROW.until)
+    with Ledger(tmp_path) as ledger:
+        first, second = ledger.begin(START), ledger.begin(START)
+        first.archived(ROW)
+        assert read_run(tmp_path, 1).archive == PastArchive(folder=ROW.folder, path=ROW.path, until=ROW.until)
+        assert ledger.runs_in_archive(ROW.folder, NOW) == {ROW.path}
+        assert ledger.runs_in_archive(ROW.folder, ROW.until) == frozenset()
+        second.deleted_early(ROW.folder, (early,))
+        second.finish(0, NOW, None, None)
+    old, new = read_run(tmp_path, 1), read_run(tmp_path, 2)
+    assert old.archive is not None
+    assert old.archive.deleted_by == 2
+    assert (new.archive, new.deleted_early) == (None, (early,))
+    text = " ".join(formatted(history_layout(old, "run"), "table", None).split())
+    assert "archived in /srv/archive/2026-12-01T093000Z-1 until 2026-12-08 12:00:00 UTC; deleted by run 2" in text
+    text = " ".join(formatted(history_layout(new, "run"), "table", None).split())
+    assert "to make room run 1 (2 containers, 1 volume) deleted from the archive before its time" in text
+    with Ledger(tmp_path) as ledger:
+        ledger.forget_before(NOW + timedelta(days=400))
+    assert find_problems(tmp_path) == ()
+
+
+def test_without_a_ledger_nothing_is_deleted_from_it() -> None:
+    with Ledger(None) as ledger:
+        ledger.begin(START).deleted_early("/srv", ())
+        assert ledger.runs_in_archive("/srv", NOW) == frozenset()

@@ -2,15 +2,18 @@
 
 from msgspec.structs import replace
 
-from dockersweep.model.archive_facts import ArchiveFacts
+from dockersweep.model.archive_facts import ArchiveFacts, KeptRun
 from dockersweep.model.inventory import Object
 from dockersweep.model.plan import Plan
 from dockersweep.model.policy import ArchiveSettings, LimitSettings, Policy, Space
+from dockersweep.model.recovery import EarlyDeletion
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
 from dockersweep.policy.planning.archive_warnings import archive_warnings
 from dockersweep.policy.planning.planner import make_plan
 from dockersweep.policy.planning.saved_plan import what_may_go
+from dockersweep.report.plan import plan_layout
+from dockersweep.report.question import question
 from dockersweep.units import parse_age
 from tests.rig.inventories import NOW, ago, container, image, inventory, volume
 
@@ -97,3 +100,44 @@ def test_a_saved_plan_that_has_an_object_in_the_archive_does_not_remove_it_witho
     assert outcome.detail.endswith("(archive), and now it cannot: no room in the archive")
     told = planned(GOES, 5 * MEGABYTE, LARGE)
     assert len(what_may_go(told, survey(5 * MEGABYTE, LARGE), GOES).plan.removals) == 1
+
+
+def going(until_day: int, run: int, size: int) -> KeptRun:
+    until = ago(days=-until_day)
+    return KeptRun(size, EarlyDeletion(folder=f"run-{run}", run=run, objects={"volume": run}, until=until))
+
+
+def told(plan: Plan) -> list[int | None]:
+    assert plan.archive is not None
+    return [one.run for one in plan.archive.makes_room]
+
+
+def test_the_runs_that_may_go_to_make_room_are_those_that_the_most_takes() -> None:
+    runs = going(-1, 1, MEGABYTE), going(3, 2, MEGABYTE), going(4, 3, MEGABYTE)
+
+    def with_runs(over: int, *objects: Object, room: int | None = 9 * MEGABYTE) -> Plan:
+        facts = ArchiveFacts(folder="/srv/archive", runs=runs, over_bytes=over, room_bytes=room)
+        return make_plan(Survey(inventory(*objects), NOW).archiving_to(facts), STAYS)
+
+    one = volume("v", size=MEGABYTE)
+    # With the description of the volume it is a little more.
+    assert told(with_runs(-2 * MEGABYTE, one)) == []
+    # The first one's time is over: it goes anyway.
+    assert told(with_runs(-MEGABYTE, one)) == []
+    assert told(with_runs(0, one)) == [2]
+    assert told(with_runs(MEGABYTE, one)) == [2, 3]
+    # What it takes is not known, or more than there is room for at all.
+    assert told(with_runs(-9 * MEGABYTE, volume("v", size=None))) == []
+    assert told(with_runs(-7 * MEGABYTE, volume("v", size=None))) == [2]
+    assert told(with_runs(-7 * MEGABYTE, volume("v", size=None), room=None)) == [2, 3]
+    plan = with_runs(MEGABYTE, one)
+    sentence = "To make room, run 2 (2 volumes), run 3 (3 volumes) may go from the archive before their time."
+    assert f"kept 14 days). {sentence} Remove 1 volume" in question(plan)
+    assert any(sentence in section.sentences for section in plan_layout(plan, "grouped").sections)
+    assert "before" not in question(with_runs(-2 * MEGABYTE, one))
+
+
+def test_where_the_size_is_limited_things_are_kept_up_to_that_time() -> None:
+    limited = replace(STAYS, archive=replace(ARCHIVE, max_size=Space(text="5MB", size_bytes=5 * MEGABYTE)))
+    assert "kept up to 14 days" in question(planned(limited, 5 * MEGABYTE, SMALL))
+    assert "kept 14 days" in question(planned(STAYS, 5 * MEGABYTE, SMALL))

@@ -3,8 +3,16 @@
 import pytest
 
 from dockersweep.model.inventory import Kind
-from dockersweep.model.recovery import How, Recovery
-from dockersweep.words.recovery import Removed, counted_words, lost_words, recovery_words, way_back_text
+from dockersweep.model.recovery import EarlyDeletion, How, Recovery
+from dockersweep.words.recovery import (
+    Removed,
+    counted_words,
+    deleted_early_text,
+    lost_words,
+    may_go_sentence,
+    recovery_words,
+    way_back_text,
+)
 from tests.rig.inventories import ago
 
 
@@ -92,3 +100,11 @@ def test_the_ways_are_counted() -> None:
 )
 def test_each_way_has_its_text(recovery: Recovery, text: str) -> None:
     assert way_back_text(recovery) == text
+
+
+def test_what_went_to_make_room_is_named() -> None:
+    runs = [EarlyDeletion(folder=f"run-{n}", run=n or None, objects={}, until=ago(days=-3)) for n in range(7)]
+    assert deleted_early_text(runs[:1]) == "to make room, run-0 (empty) was deleted from it before its time"
+    named = "run-0 (empty), run 1 (empty), run 2 (empty), run 3 (empty), run 4 (empty) and 2 more"
+    assert deleted_early_text(runs) == f"to make room, {named} were deleted from it before their time"
+    assert may_go_sentence(()) == ""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from dockersweep.archive.folder import open_archive
+from dockersweep.archive.retention import StoredRun
 from dockersweep.engine.api.archive_calls import ArchiveCalls
 from dockersweep.engine.archiving.object_reader import ObjectReader
 from dockersweep.engine.archiving.stores_to_read import stores_to_read
@@ -58,6 +59,11 @@ class ArchiveWriting:
     def objects(self) -> Sequence[ArchivedObject]:
         """What is archived so far."""
         return self._writer.objects
+
+    @property
+    def deleted(self) -> Sequence[StoredRun]:
+        """What was deleted from the archive to make room."""
+        return self._writer.deleted
 
     def archived(self, item: Object, size_bytes: int | None) -> ArchivedObject:
         """Archive an object, which takes `size_bytes` on the engine. Raises NotArchivedError, EngineError, and what

@@ -1,5 +1,6 @@
 """The archive of a run: opened when the first object goes into it, and finished at the end."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from dockersweep.archive.folder import open_archive
+from dockersweep.archive.retention import StoredRun, early_deletion
 from dockersweep.commands.archive_folder import archive_folder
 from dockersweep.commands.running.archive_writing import ArchiveWriting
 from dockersweep.commands.running.records import Records
@@ -27,6 +29,7 @@ from dockersweep.model.recovery import Recovery
 from dockersweep.policy.judging.recovery import has_data
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.words.lists import both
+from dockersweep.words.recovery import deleted_early_text
 
 if TYPE_CHECKING:
     from dockersweep.engine.api.client import Client
@@ -169,6 +172,7 @@ class RunArchive:
                 path=writing.name,
                 size_bytes=archived_bytes,
                 archived_at=archived.archived_at,
+                until=writing.until,
             )
         )
         text = f"without {both(archived.not_kept)}" if archived.not_kept else COMPLETE
@@ -187,9 +191,16 @@ class RunArchive:
         """Finish it, and delete what its time is over for; return the outcome of the run with what is archived, and a
         warning of each problem."""
         problems = [] if self._writing is None else self._writing.close()
-        problems += self._pruned()
+        deletions = self._pruned(problems)
+        now = datetime.now(UTC)
+        early = tuple(one for run in deletions if (one := early_deletion(run, now)) is not None)
         warnings = [ScanWarning(about=ABOUT, text=text) for text in problems]
-        return replace(document, archived=self._archived(), warnings=(*document.warnings, *warnings))
+        if early:
+            self._records.deleted_early(os.path.realpath(self._folder), early)
+            warnings.append(ScanWarning(about=ABOUT, text=deleted_early_text(early), is_problem=False))
+        return replace(
+            document, archived=self._archived(), deleted_early=early, warnings=(*document.warnings, *warnings)
+        )
 
     def _archived(self) -> Archived | None:
         writing = self._writing
@@ -204,17 +215,21 @@ class RunArchive:
             on_engine_disk=self._on_engine_disk,
         )
 
-    def _pruned(self) -> list[str]:
-        """Delete from the archive what retention deletes; return what went wrong."""
+    def _pruned(self, problems: list[str]) -> list[StoredRun]:
+        """Delete from the archive what retention deletes, and add what went wrong to the problems; return what was
+        deleted, also to make room."""
+        deleted = [] if self._writing is None else list(self._writing.deleted)
         max_size = self._settings.max_size
         try:
             if not is_there(self._folder):
-                return []
+                return deleted
             archive = open_archive(self._folder, make=False)
             deletions = archive.prune(datetime.now(UTC), None if max_size is None else max_size.size_bytes)
         except (ArchiveError, OSError) as error:
-            return [what_is_wrong(error)]
-        return [f"{deletion.run.name} is still in it: {deletion.problem}" for deletion in deletions if deletion.problem]
+            problems.append(what_is_wrong(error))
+            return deleted
+        problems += [f"{one.run.name} is still in it: {one.problem}" for one in deletions if one.problem]
+        return [*deleted, *(one.run for one in deletions if not one.problem)]
 
 
 @contextmanager

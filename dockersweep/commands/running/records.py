@@ -1,6 +1,6 @@
 """The records of a run: the ledger, the audit log and the event log."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct, field
@@ -14,6 +14,7 @@ from dockersweep.model.history import ArchivedRow
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import Outcome
 from dockersweep.model.plan import Plan, Removal
+from dockersweep.model.recovery import EarlyDeletion
 
 
 class Records(Struct, frozen=True):
@@ -43,6 +44,10 @@ class Records(Struct, frozen=True):
     def archived(self, what: ArchivedRow) -> None:
         """Record that an object is in the archive."""
         self.run.archived(what)
+
+    def deleted_early(self, folder: str, deleted: Sequence[EarlyDeletion]) -> None:
+        """Record which runs were deleted from the archive before their time."""
+        self.run.deleted_early(folder, deleted)
 
     def ended(self, removal: Removal, outcome: Outcome) -> None:
         """Record the outcome of a removal. If it is unknown, the ledger keeps only that it was sent: the next run

@@ -1,6 +1,6 @@
 """What goes into the archive under a policy, and how much that takes there."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from dockersweep.model.archive_facts import ArchiveFacts, Reading
 from dockersweep.model.inventory import Container, Image, Network, Object, ObjectRef, Volume
@@ -8,7 +8,7 @@ from dockersweep.model.naming import KIND_OF, kind_of, ref_of
 from dockersweep.model.plan import ArchiveShare, Interval
 from dockersweep.model.policy import Policy
 from dockersweep.model.quantities import known_sum
-from dockersweep.model.recovery import Recovery
+from dockersweep.model.recovery import EarlyDeletion, Recovery
 from dockersweep.policy.bytes.layer_graph import reached
 from dockersweep.policy.judging.survey import Survey
 
@@ -118,7 +118,20 @@ class Archiving:
             until=self._until,
             on_engine_disk=self.facts.on_engine_disk,
             disk=self.facts.disk,
+            makes_room=tuple(self._going_for(most)),
         )
+
+    def _going_for(self, most_bytes: int | None) -> Iterator[EarlyDeletion]:
+        """Yield the runs that may go before their time to make room for so many bytes."""
+        room = self.facts.room_bytes
+        added = most_bytes if room is None else room if most_bytes is None else min(most_bytes, room)
+        over = None if added is None else self.facts.over_bytes + added
+        for run in self.facts.runs:
+            if over is not None and over <= 0:
+                return
+            if run.deletion.until > self._survey.now:
+                yield run.deletion
+            over = None if over is None else over - run.size_bytes
 
     def may_be_on(self, disk: str | None) -> bool:
         """Whether the archive is, or may be, on a disk of the engine of this name; None stands for all together."""

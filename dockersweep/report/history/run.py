@@ -26,6 +26,7 @@ from dockersweep.report.layout import Column, Section
 from dockersweep.report.local_time import local_time
 from dockersweep.units import format_size
 from dockersweep.words.lists import first_of, naturally
+from dockersweep.words.recovery import runs_words
 
 MOST_NAMES = 3
 
@@ -39,7 +40,7 @@ _NOT_REMOVED = (Column("STATUS"), Column("KIND"), _NAME, _WHY)
 def run_sections(history: History) -> Iterator[Section]:
     """Yield a run in full; the removals that did not go through come first, as people look for them."""
     for run in history.runs:
-        yield Section(columns=_FACTS, rows=list(_facts(run)), header=False)
+        yield Section(columns=_FACTS, rows=[*_facts(run), *_archive_facts(history)], header=False)
     not_removed = [removal for removal in history.removals if removal.status != "removed"]
     if not_removed:
         rows = [(status_of(removal), kind_of(removal), removal.name, why(removal)) for removal in not_removed]
@@ -94,6 +95,17 @@ def _facts(run: PastRun) -> Iterator[tuple[str, str]]:
         yield "freed", freed_by_run(run)
     for text in dict.fromkeys(text for text in (run.note, run.ended_early) if text):
         yield "why", text
+
+
+def _archive_facts(history: History) -> Iterator[tuple[str, str]]:
+    archive = history.archive
+    if archive is not None:
+        until = local_time(archive.until)
+        gone = f"; deleted by run {archive.deleted_by}, to make room" if archive.deleted_by is not None else ""
+        yield "archived", f"in {archive.folder}/{archive.path} until {until}{gone}"
+    if history.deleted_early:
+        its = "its" if len(history.deleted_early) == 1 else "their"
+        yield "to make room", f"{runs_words(history.deleted_early)} deleted from the archive before {its} time"
 
 
 def _size(removal: PastRemoval) -> str:
