@@ -16,6 +16,7 @@ TAR = (
     "tar", "--extract", "--file=-", "--xattrs", "--xattrs-include=*", "--acls", "--numeric-owner", "--same-owner",
     "--preserve-permissions", "--delay-directory-restore", "--warning=no-timestamp",
 )  # fmt: skip
+_NO_SPACE, _SOME_SPACE = "No space left on device", "Wrote only "
 
 
 @contextmanager
@@ -56,8 +57,10 @@ def unpack(tar: Iterable[bytes], folder: int) -> None:
 
 def _judge(program: Program) -> None:
     status = program.end()
-    for line in program.first.values():
-        raise ArchiveError(f"not everything could be put back: tar: {line}")
+    for message, line in program.first.items():
+        # It says less where some of a file still had room.
+        full = "its disk is full: " if message == _NO_SPACE or message.startswith(_SOME_SPACE) else ""
+        raise ArchiveError(f"not everything could be put back: {full}tar: {line}")
     if status:
         raise ArchiveError(f"not everything could be put back: tar ended with status {status}")
 

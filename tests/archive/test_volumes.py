@@ -265,6 +265,22 @@ def test_a_file_system_below_it_is_not_passed_over(tmp_path: Path) -> None:
         subprocess.run(["umount", mounted], check=True)
 
 
+def test_a_disk_that_is_full_when_files_are_put_back_is_told(tmp_path: Path) -> None:
+    volume, small = tmp_path / "volume", tmp_path / "small"
+    volume.mkdir()
+    small.mkdir()
+    (volume / "file").write_bytes(os.urandom(1_500_000))
+    archive = archive_in(tmp_path)
+    with a_run(archive) as run:
+        run.volume_from_folder(original(), b"{}", volume)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small], check=True)
+    try:
+        with reader_of(archive, run) as read, pytest.raises(ArchiveError, match="put back: its disk is full: tar: "):
+            read.unpack(read.objects[0], small)
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
 SWAPPING = "while :; do for d in f*; do mv $d ../aside && ln -s ../outside $d && rm $d && mv ../aside $d; done; done"
 """Each folder becomes a link and a folder again, all the time."""
 
