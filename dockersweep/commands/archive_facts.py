@@ -69,6 +69,7 @@ def gather_archive_facts(
         folder=folder,
         problem=missing or problem_of(folder) or _in_own_container(folder, inventory) or _in_engine(folder, inventory),
         is_missing=missing is not None,
+        is_in_memory=_is_in_memory(folder),
         on_engine_disk=_is_on_engine_disk(engine, inventory, disk),
         disk=disk,
         room_bytes=_room(folder, settings),
@@ -85,6 +86,11 @@ def _in_own_container(folder: str, inventory: Inventory) -> str | None:
     if mount is None or mount.point != "/":
         return None
     return f"{folder} goes with the container that dockersweep runs in: mount a volume there"
+
+
+def _is_in_memory(folder: str) -> bool:
+    mount = mount_of(os.path.realpath(folder), read_mounts())
+    return mount is not None and mount.kind in ("tmpfs", "ramfs")
 
 
 def _in_engine(folder: str, inventory: Inventory) -> str | None:

@@ -44,6 +44,8 @@ class ArchiveFacts(Struct, frozen=True, kw_only=True):
     """Why nothing can go into it: then nothing that needs it is removed. None where it can be used."""
     is_missing: bool = False
     """Whether the problem is that nothing of it is there, though runs are kept in it."""
+    is_in_memory: bool = False
+    """Whether its disk is memory, and empty after a restart of the machine."""
     on_engine_disk: bool | None = None
     """Whether it is on a disk of the engine; None where that is not known."""
     disk: str | None = None

@@ -122,6 +122,12 @@ def test_an_archive_in_the_engines_own_folder_cannot_be_used(tmp_path: Path) -> 
     assert facts(replace(seen, engine=replace(FROM_AFAR, root_dir=str(root))), root / "archive").problem is None
 
 
+@pytest.mark.linux
+def test_an_archive_in_memory_is_known_as_one() -> None:
+    assert facts(inventory(), "/dev/shm/no-such-archive").is_in_memory
+    assert not facts(inventory(), "/proc/no-such-archive").is_in_memory
+
+
 def test_what_is_no_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert facts(inventory(), tmp_path / "file").problem == f"{tmp_path}/file is not a directory"

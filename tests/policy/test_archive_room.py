@@ -51,6 +51,14 @@ def test_what_does_not_fit_by_itself_cannot_be_recovered_and_is_tried_all_the_sa
     assert warning.text == "it has room for 5.00 MB: 1 object may not fit, and is then removed without it"
 
 
+def test_an_archive_in_memory_is_warned_of() -> None:
+    seen = survey(5 * MEGABYTE, SMALL)
+    assert seen.archive is not None
+    seen = seen.archiving_to(replace(seen.archive, folder="/run/archive", is_in_memory=True))
+    [warning] = archive_warnings(seen, planned(GOES, 5 * MEGABYTE, SMALL))
+    assert warning.text == "/run/archive is in memory: what goes there is lost when the machine is restarted"
+
+
 def test_what_goes_first_takes_the_room() -> None:
     three = [volume(name, size=2 * MEGABYTE) for name in "abc"]
     assert ways(planned(GOES, 5 * MEGABYTE, *three)) == {"a": "archive", "b": "archive", "c": "none"}
