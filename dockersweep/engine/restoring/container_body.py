@@ -8,7 +8,8 @@ from typing import Any
 
 from msgspec import Struct, field
 
-Json = Mapping[str, Any]
+from dockersweep.model.inspect_document import Json, part, parts, values
+
 _SHORT_ID = 12
 WITHOUT_ENDPOINT = ("none", "host")
 """Network modes without a network to connect to."""
@@ -57,7 +58,7 @@ def container_body(document: Json, image: str, around: Surroundings) -> Containe
     mode = _mode(str(host.get("NetworkMode") or "default"), networks, containers)
     host["NetworkMode"] = mode
     host["VolumesFrom"] = None
-    host["Links"] = [_link(text) for text in _texts(host.get("Links"))]
+    host["Links"] = [_link(text) for text in _texts(host, "Links")]
     host.update(_mounting(document, host, around.empty_volumes))
     for key in ("PidMode", "IpcMode"):
         host[key] = _of_container(str(host.get(key) or ""), containers)
@@ -84,9 +85,8 @@ def _for_podman(host: Json) -> dict[str, Any]:
         # 0 is what it tells where none was set, and a limit that no container starts with where it is asked for.
         changed["MemorySwappiness"] = None
     # The mode is not told, and an empty one not taken.
-    devices = [device for device in _list(host.get("Devices")) if isinstance(device, Mapping)]
     changed["Devices"] = [
-        {**device, "CgroupPermissions": device.get("CgroupPermissions") or "rwm"} for device in devices
+        {**device, "CgroupPermissions": device.get("CgroupPermissions") or "rwm"} for device in parts(host, "Devices")
     ]
     return changed
 
@@ -97,23 +97,13 @@ def own_annotations(host: Json) -> dict[str, Any]:
     return {key: value for key, value in annotations.items() if not str(key).startswith(_OF_PODMAN)}
 
 
-def part(document: Json, key: str) -> Json:
-    """Return an object within a document; an empty one where there is none."""
-    value = document.get(key)
-    return value if isinstance(value, Mapping) else {}
-
-
 def mounts(document: Json) -> Iterator[Json]:
-    """Yield what a container mounts, as its inspect document tells."""
-    yield from (mount for mount in _list(document.get("Mounts")) if isinstance(mount, Mapping))
+    """Return what a container mounts, as its inspect document tells."""
+    return parts(document, "Mounts")
 
 
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _texts(value: object) -> list[str]:
-    return [text for text in _list(value) if isinstance(text, str)]
+def _texts(document: Json, key: str) -> list[str]:
+    return [text for text in values(document, key) if isinstance(text, str)]
 
 
 def _mode(mode: str, networks: Mapping[str, str], containers: Mapping[str, str]) -> str:
@@ -136,13 +126,12 @@ def _mounting(document: Json, host: Json, empty: Container[str]) -> dict[str, An
     """Return Binds and Mounts with the name of each volume: those of anonymous volumes, and of volumes that came from
     another container, stand in the list of mounts alone."""
     by_place = {str(mount.get("Destination")): mount for mount in mounts(document)}
-    binds = [_bind(bind, empty) for bind in _texts(host.get("Binds"))]
+    binds = [_bind(bind, empty) for bind in _texts(host, "Binds")]
     placed, specs = set(map(place_of_bind, binds)), []
-    for spec in _list(host.get("Mounts")):
-        if isinstance(spec, Mapping):
-            place = str(spec.get("Target"))
-            placed.add(place)
-            specs.append(_mount(spec, by_place.get(place, {}).get("Name"), empty))
+    for spec in parts(host, "Mounts"):
+        place = str(spec.get("Target"))
+        placed.add(place)
+        specs.append(_mount(spec, by_place.get(place, {}).get("Name"), empty))
     for place, mount in by_place.items():
         if place not in placed and mount.get("Type") in ("volume", "bind"):
             source = mount.get("Name") if mount.get("Type") == "volume" else mount.get("Source")
@@ -183,6 +172,6 @@ def _endpoints(document: Json, networks: Mapping[str, str]) -> dict[str, dict[st
         settings = told if isinstance(told, Mapping) else {}
         asked = {key: settings[key] for key in _OF_ENDPOINT if settings.get(key)}
         if "Aliases" in asked:
-            asked["Aliases"] = [alias for alias in _texts(asked["Aliases"]) if alias not in added]
+            asked["Aliases"] = [alias for alias in _texts(asked, "Aliases") if alias not in added]
         found[networks.get(name, name)] = asked
     return found

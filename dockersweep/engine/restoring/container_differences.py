@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dockersweep.engine.restoring.container_body import Json, mounts, own_annotations, part
+from dockersweep.engine.restoring.container_body import mounts, own_annotations
+from dockersweep.model.inspect_document import Json, part
 from dockersweep.model.restoring import RESTORED_FROM
 
 MOST_DIFFERENCES = 20

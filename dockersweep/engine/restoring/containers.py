@@ -6,11 +6,12 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from dockersweep.engine.api.creations import CreationRefusedError, Creations
-from dockersweep.engine.restoring.container_body import Json, Surroundings, container_body, part
+from dockersweep.engine.restoring.container_body import Surroundings, container_body
 from dockersweep.engine.restoring.container_differences import differences
 from dockersweep.engine.restoring.layered_image import load_layered
 from dockersweep.engine.restoring.sources import IsThereError, Sources
 from dockersweep.errors import ArchiveError, EngineError
+from dockersweep.model.inspect_document import Json, image_id_of, part
 from dockersweep.model.restoring import RESTORED_FROM, Step, mark_of
 
 _CONFLICTS = ("already in use", "is already used", "already exists")
@@ -25,7 +26,7 @@ def make_container(
     Raises IsThereError where there is one of its name, EngineError and ArchiveError.
     """
     document = sources.document(step.removed)
-    image_id = _image_id(document)
+    image_id = image_id_of(document)
     layered = _layered(calls, step, sources, image_id, layered_as)
     try:
         return _created(calls, step, document, layered or _reference(calls, document, image_id), around)
@@ -75,11 +76,6 @@ def _layered(calls: Creations, step: Step, sources: Sources, image_id: str, tag:
 
     load_layered(calls, image_id, layer, tag, mark_of(step.removed), f"dockersweep restore {step.removed.name}")
     return tag
-
-
-def _image_id(document: Json) -> str:
-    told = str(document.get("Image") or "")
-    return told if ":" in told or not told else f"sha256:{told}"
 
 
 def _reference(calls: Creations, document: Json, image_id: str) -> str:

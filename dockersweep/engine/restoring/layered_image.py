@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from dockersweep.engine.api.creations import Creations
 from dockersweep.engine.archiving.tar_members import TarReader
-from dockersweep.engine.restoring.container_body import Json, part
 from dockersweep.errors import EngineError
+from dockersweep.model.inspect_document import Json, part, values
 from dockersweep.model.naming import short_id
 from dockersweep.model.restoring import RESTORED_FROM
 
@@ -63,8 +63,7 @@ def load_layered(calls: Creations, image_id: str, layer: Layer, tag: str, mark: 
 
 def layers_of(document: Json) -> list[str]:
     """Return the digests of the layers of an image, the lowest first."""
-    layers = part(document, "RootFS").get("Layers")
-    return [str(layer) for layer in layers] if isinstance(layers, list) else []
+    return [str(layer) for layer in values(part(document, "RootFS"), "Layers")]
 
 
 def layered_config(document: Json, diff_id: str, mark: str, comment: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dockersweep.engine.restoring.container_body import Json, part
+from dockersweep.model.inspect_document import Json, part
 
 _OF_ALL = ("Driver", "ConfigOnly")
 _OF_CONNECTIONS = ("Internal", "Attachable", "Ingress", "Scope")

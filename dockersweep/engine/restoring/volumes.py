@@ -11,11 +11,11 @@ from dockersweep.engine.api.creations import Creations
 from dockersweep.engine.archiving.tar_members import TarReader
 from dockersweep.engine.archiving.volume_containers import VolumeContainers
 from dockersweep.engine.disk.stores import Stores, volume_folder
-from dockersweep.engine.restoring.container_body import part
 from dockersweep.engine.restoring.prefixed_tar import owner_of, prefixed
 from dockersweep.engine.restoring.sources import IsThereError, Sources
 from dockersweep.errors import ArchiveError, DockersweepError, EngineError
 from dockersweep.files import what_is_wrong
+from dockersweep.model.inspect_document import part
 from dockersweep.model.inventory import Volume
 from dockersweep.model.restoring import RESTORED_FROM, Step, mark_of
 from dockersweep.words.lists import first_of

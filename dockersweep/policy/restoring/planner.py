@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from dockersweep.model.inspect_document import part, parts
 from dockersweep.model.inventory import Kind
 from dockersweep.model.naming import short_id
 from dockersweep.model.restoring import RESTORED_IMAGES, Present, Removed, Step, mark_of
@@ -245,13 +246,8 @@ def _judged_network(step: Step, present: Present) -> Step:
 
 def subnets_of(document: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the subnets in the inspect document of a network."""
-    ipam = document.get("IPAM")
-    configs = ipam.get("Config") if isinstance(ipam, Mapping) else None
-    return tuple(
-        str(config["Subnet"])
-        for config in (configs if isinstance(configs, list) else ())
-        if isinstance(config, Mapping) and config.get("Subnet")
-    )
+    configs = parts(part(document, "IPAM"), "Config")
+    return tuple(str(config["Subnet"]) for config in configs if config.get("Subnet"))
 
 
 def _overlap(subnet: str, other: str) -> bool:
