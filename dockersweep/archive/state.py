@@ -1,6 +1,6 @@
 """The state of an archive, for reports: what is in it, and whether more can be put into it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -8,7 +8,7 @@ from dockersweep.archive.folder import open_archive, problem_of
 from dockersweep.archive.paths import cannot
 from dockersweep.archive.retention import StoredRun
 from dockersweep.archive.room import disk_space, min_free_bytes, nearest_folder
-from dockersweep.archive.verification import verifications
+from dockersweep.archive.verification import Verified, verifications
 from dockersweep.errors import ArchiveError
 from dockersweep.files import is_there
 from dockersweep.model.policy import ArchiveSettings
@@ -36,18 +36,25 @@ def _read(path: str) -> ArchiveState:
     folder = open_archive(path, make=False)
     runs = folder.runs()
     begun = [run.archive.begun_at for run in runs if run.archive is not None]
+    until = [run.archive.until for run in runs if run.archive is not None]
+    verified = verifications(folder.path)
+    at = [verified[run.name].at for run in runs if run.name in verified]
     return ArchiveState(
         folder=folder.path,
         objects=sum(len(run.archive.objects) for run in runs if run.archive is not None),
         size_bytes=sum(run.size_bytes for run in runs),
         oldest_at=min(begun, default=None),
         newest_at=max(begun, default=None),
-        damaged=tuple(_damaged(folder.path, runs)),
+        runs=len(runs),
+        until_first=min(until, default=None),
+        until_last=max(until, default=None),
+        verified_at=min(at, default=None),
+        unverified_runs=len(runs) - len(at),
+        damaged=tuple(_damaged(verified, runs)),
     )
 
 
-def _damaged(path: str, runs: Sequence[StoredRun]) -> Iterator[str]:
-    verified = verifications(path)
+def _damaged(verified: Mapping[str, Verified], runs: Sequence[StoredRun]) -> Iterator[str]:
     for run in runs:
         if run.problem is not None:
             yield run.problem

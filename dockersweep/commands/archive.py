@@ -13,13 +13,14 @@ from dockersweep.archive.lock import locked
 from dockersweep.archive.retention import StoredRun, to_prune
 from dockersweep.archive.verification import Verified, note_verified
 from dockersweep.archive.verifying import verify
-from dockersweep.commands.archive_folder import archive_folder
+from dockersweep.commands.archive_folder import archive_folder, known_archives
 from dockersweep.commands.archive_reporting import ReadArchive, read_archive, report_of
-from dockersweep.commands.known_archives import known_archives
 from dockersweep.commands.options import ArchiveOptions
 from dockersweep.commands.write import terminal_width, write_aside, write_problems, write_result
-from dockersweep.errors import ArchiveError, RefusedError, UsageError
+from dockersweep.errors import ArchiveError, LedgerError, RefusedError, UsageError
 from dockersweep.files import is_there
+from dockersweep.ledger import state_folder
+from dockersweep.ledger.reading import read_archive_folders
 from dockersweep.model.archive import ArchiveProblem, ArchiveReport
 from dockersweep.report.archive import Asks, archive_layout, archived_run_layout
 from dockersweep.report.formats import formatted
@@ -89,11 +90,19 @@ def _archives(options: ArchiveOptions, settings: "ArchiveSettings | None") -> tu
         if named.folder is None:
             raise ArchiveError(named.place.problem or f"{named.place.folder} cannot be read")
         return (named,)
-    known = known_archives(settings)
+    known = known_archives(settings, _of_ledger())
     there = tuple(read_archive(folder) for folder in known if _may_be_there(folder))
     if not there:
         write_aside(f"nothing is archived yet: there is no archive at {either(known)}")
     return there
+
+
+def _of_ledger() -> tuple[str, ...]:
+    try:
+        return read_archive_folders(state_folder(os.environ, os.geteuid()))
+    except LedgerError as error:
+        write_aside(f"archives that the ledger names are left out: {error}")
+        return ()
 
 
 def _may_be_there(folder: str) -> bool:

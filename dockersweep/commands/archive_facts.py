@@ -107,6 +107,11 @@ def _in_engine(folder: str, inventory: Inventory) -> str | None:
     return None
 
 
+def is_on_engine_disk(folder: str, inventory: Inventory) -> bool | None:
+    """Return whether an archive in this folder is on a disk of the engine; None where that is not known."""
+    return _is_on_engine_disk(inventory.engine, inventory, _engine_disk(folder, inventory))
+
+
 def _is_on_engine_disk(engine: Engine, inventory: Inventory, disk: str | None) -> bool | None:
     if disk is not None or not engine.is_local:
         return disk is not None

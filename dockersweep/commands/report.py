@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -77,16 +76,17 @@ def _as_bad_as(severity: Severity, report: Report) -> list[Finding]:
 def _make(options: ReportOptions) -> tuple[Report, _LastRun]:
     """Return the report. The survey, which is as large as the output, is freed before the report is written."""
     policy = gather_policy(options.policy)
-    survey, past, last = _gather(options, policy)
+    survey, past, last, folders = _gather(options, policy)
     # A saved inventory may be of another machine.
-    archive = _archive(policy, survey) if options.engine.inventory is None else None
+    archives = _archives(policy, survey, folders) if options.engine.inventory is None else ()
     with without_collector():
-        return make_report(survey, policy, foresee(survey, policy), past, archive), last
+        return make_report(survey, policy, foresee(survey, policy), past, archives), last
 
 
-def _gather(options: ReportOptions, policy: Policy) -> tuple[Survey, Past | None, _LastRun]:
+def _gather(options: ReportOptions, policy: Policy) -> tuple[Survey, Past | None, _LastRun, tuple[str, ...]]:
+    """Return also the folders of archives that the ledger names."""
     if options.engine.inventory is not None:
-        return gather_survey(options.engine, policy), None, _LastRun(None, None)
+        return gather_survey(options.engine, policy), None, _LastRun(None, None), ()
     # Imported late: for a saved inventory no files are looked for.
     from dockersweep.commands.project_files import with_missing_files
 
@@ -94,23 +94,41 @@ def _gather(options: ReportOptions, policy: Policy) -> tuple[Survey, Past | None
         survey = survey_of(client, options.engine, ledger, policy, for_report=True)
         note_look(ledger, survey.inventory)
         survey = survey.with_inventory(with_missing_files(survey.inventory))
-        return survey, _past(ledger, survey), _LastRun(*ledger.last_run(client.engine))
+        last = _LastRun(*ledger.last_run(client.engine))
+        return survey, _past(ledger, survey), last, ledger.archive_folders()
 
 
-def _archive(policy: Policy, survey: Survey) -> "ArchiveState | None":
-    """Return the state of the archive; None where there is none."""
+def _archives(policy: Policy, survey: Survey, of_ledger: tuple[str, ...]) -> "tuple[ArchiveState, ...]":
+    """Return the state of each archive that is there: that of the policy first, then those that the ledger names."""
     # It loads what a saved inventory does not need.
-    from dockersweep.commands.archive_folder import archive_folder
+    from dockersweep.commands.archive_folder import known_archives
 
-    folder = archive_folder(policy.archive)
-    with suppress(OSError):
-        if policy.archive is None and not is_there(folder):
-            return None
+    first, *others = known_archives(policy.archive, of_ledger)
+    places = [first] if policy.archive is not None or _may_be_there(first) else []
+    return tuple(
+        state
+        for folder in (*places, *filter(_may_be_there, others))
+        if (state := _state_of(folder, policy if folder == first else None, survey)) is not None
+    )
+
+
+def _may_be_there(folder: str) -> bool:
+    try:
+        return is_there(folder)
+    except OSError:
+        return True
+
+
+def _state_of(folder: str, policy: Policy | None, survey: Survey) -> "ArchiveState | None":
     from dockersweep.archive.state import state_of_archive
+    from dockersweep.commands.archive_facts import is_on_engine_disk
 
-    state = state_of_archive(folder, policy.archive)
-    known = survey.archive
-    return replace(state, problem=known.problem) if state and known and known.is_missing else state
+    state = state_of_archive(folder, None if policy is None else policy.archive)
+    if state is None:
+        return None
+    state = replace(state, on_engine_disk=is_on_engine_disk(folder, survey.inventory))
+    known = survey.archive if policy is not None else None
+    return replace(state, problem=known.problem) if known and known.is_missing else state
 
 
 def _past(ledger: "Ledger", survey: Survey) -> Past | None:

@@ -294,6 +294,11 @@ class Ledger:
 
         return self._do(lambda database: runs_in(database, folder, now), frozenset())
 
+    def archive_folders(self) -> tuple[str, ...]:
+        """Return the folders of all archives that runs have put something into, whatever became of them."""
+        statement = "SELECT DISTINCT folder FROM archived ORDER BY folder"
+        return self._do(lambda database: tuple(path for (path,) in database.execute(statement)), ())
+
     def definitions(self, engine: Engine) -> frozenset[tuple[int, Kind, str]]:
         """Return of which removed objects of an engine `RunRecord.definition` kept the inspect documents, by run, kind
         and id."""

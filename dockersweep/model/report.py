@@ -239,11 +239,22 @@ class ArchiveState(Struct, frozen=True, kw_only=True):
     """Why it cannot be read, or nothing can be put into it; None where it can be used."""
     objects: int = 0
     """How many objects of engines are in it."""
+    runs: int = 0
+    """How many runs they are of."""
     size_bytes: Bytes | None = None
     """What it takes; None where that is not known."""
     oldest_at: Instant | None = None
     newest_at: Instant | None = None
     """When the first and the last run began of those in it; both None where it is empty, or not known."""
+    until_first: Instant | None = None
+    until_last: Instant | None = None
+    """When the first and the last of them go; both None where it is empty, or not known."""
+    verified_at: Instant | None = None
+    """When the run was verified whose last verification is the oldest; None where none was."""
+    unverified_runs: int = 0
+    """How many runs were never verified."""
+    on_engine_disk: bool | None = None
+    """Whether it is on a disk of the engine; None where that is not known."""
     max_bytes: Bytes | None = None
     """What it may take; None for no limit."""
     free_bytes: Bytes | None = None
@@ -300,3 +311,5 @@ class Report(Struct, frozen=True, kw_only=True):
     """All disks of the engine, the main one first; none where they cannot be seen."""
     archive: ArchiveState | None = None
     """The archive of removed objects; None where there is none."""
+    other_archives: tuple[ArchiveState, ...] = ()
+    """Those that are elsewhere, as the ledger tells, and that are there."""

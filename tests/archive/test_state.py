@@ -1,6 +1,7 @@
 """What a report says of an archive."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,11 @@ def test_what_is_in_it(tmp_path: Path) -> None:
     told = state(tmp_path / "archive")
     assert (told.problem, told.objects, told.oldest_at, told.newest_at) == (None, 2, BEGUN_AT, BEGUN_AT)
     assert told.size_bytes
+    assert (told.runs, told.unverified_runs, told.verified_at) == (1, 1, None)
+    assert told.until_first == told.until_last == BEGUN_AT + timedelta(days=14)
+    note_verified(archive.path, {run.name: Verified(at=BEGUN_AT, damaged=())}, frozenset([run.name]))
+    told = state(tmp_path / "archive")
+    assert (told.unverified_runs, told.verified_at) == (0, BEGUN_AT)
     # Without a policy that has an archive it is told all the same: it takes space.
     kept = state_of_archive(str(tmp_path / "archive"), None)
     assert kept is not None

@@ -41,6 +41,7 @@ def test_a_run_keeps_where_its_archives_are_and_what_networks_were(tmp_path: Pat
         assert ledger.definitions(ENGINE) == {(2, "network", "f00")}
         assert ledger.definition(2, "network", "f00") == b'{"Name": "front"}'
         assert ledger.definition(1, "network", "f00") is None
+        assert ledger.archive_folders() == ("/srv/archive",)
         other = replace(ENGINE, id="OTHER")
         assert (ledger.archived(other), ledger.definitions(other)) == ({}, frozenset())
 

@@ -13,9 +13,12 @@ NEARLY_FULL_PERCENT = 90
 
 def archive_nearly_full(facts: FindingFacts) -> Iterator[Evidence]:
     """Yield each limit that the archive has nearly reached: what it may take, and what stays free on its disk."""
-    archive = facts.archive
-    if archive is None or archive.problem is not None:
-        return
+    for archive in facts.archives:
+        if archive.problem is None:
+            yield from _nearly_full(archive)
+
+
+def _nearly_full(archive: ArchiveState) -> Iterator[Evidence]:
     size, limit = archive.size_bytes, archive.max_bytes
     if size is not None and limit is not None and size * 100 >= limit * NEARLY_FULL_PERCENT:
         yield Evidence(
@@ -35,14 +38,16 @@ def _on_full_disk(archive: ArchiveState) -> Iterator[Evidence]:
 
 def archive_out_of_use(facts: FindingFacts) -> Iterator[Evidence]:
     """Yield why the archive cannot be used."""
-    if facts.archive is not None and facts.archive.problem is not None:
-        yield Evidence(facts.archive.problem, title=facts.archive.folder)
+    for archive in facts.archives:
+        if archive.problem is not None:
+            yield Evidence(archive.problem, title=archive.folder)
 
 
 def archive_damaged(facts: FindingFacts) -> Iterator[Evidence]:
-    """Yield each damaged file of the archive."""
-    for damaged in facts.archive.damaged if facts.archive is not None else ():
-        yield Evidence(damaged)
+    """Yield each damaged file of the archives."""
+    for archive in facts.archives:
+        for damaged in archive.damaged:
+            yield Evidence(damaged)
 
 
 ARCHIVE_FINDINGS = (
@@ -62,7 +67,7 @@ ARCHIVE_FINDINGS = (
         "DS029",
         "critical",
         title_of_one="the archive cannot be used: {}",
-        title_of_many="the archive cannot be used: {}",
+        title_of_many="{} archives cannot be used",
         fix=FixTemplate(
             "until it can, what would go into it stays; {command} says the same once more when it is mended",
             command="dockersweep archive list",
@@ -75,8 +80,9 @@ ARCHIVE_FINDINGS = (
         title_of_one="1 file of the archive is damaged",
         title_of_many="{} files of the archive are damaged",
         fix=FixTemplate(
-            "look at the disk under it, as it loses data; {command} reads all of it again, and what is damaged can be "
-            "given up with dockersweep archive drop RUN",
+            "look at the disk under it, as it loses data; {command} reads all of it again. dockersweep restore RUN "
+            "still brings back what else is in that run, and dockersweep archive show RUN lists it; "
+            "dockersweep archive drop RUN gives up all of it",
             command="dockersweep archive verify",
         ),
         find=archive_damaged,

@@ -35,8 +35,8 @@ class FindingFacts(Struct, frozen=True, dict=True):
     """Unused volumes that look anonymous, and are kept because the engine did not mark them so."""
     unwatched: tuple[UnwatchedObject, ...] = ()
     """Objects that rules keep only because too little time was watched."""
-    archive: ArchiveState | None = None
-    """None where there is none."""
+    archives: tuple[ArchiveState, ...] = ()
+    """That of the policy first, if it has one."""
 
     @property
     def inventory(self) -> Inventory:

@@ -36,10 +36,10 @@ class Past(Struct, frozen=True):
 
 
 def make_report(
-    survey: Survey, policy: Policy, foreseen: Foreseen, past: Past | None, archive: ArchiveState | None = None
+    survey: Survey, policy: Policy, foreseen: Foreseen, past: Past | None, archives: Sequence[ArchiveState] = ()
 ) -> Report:
-    """Return the report on an inventory, and on what a policy would do; `past` is None where there is no ledger, and
-    `archive` where there is no archive."""
+    """Return the report on an inventory, and on what a policy would do; `past` is None where there is no ledger.
+    The first of the archives is that of the policy, if it has one."""
     inventory = survey.inventory
     going = frozenset(foreseen.going)
     rows = survey.layer_graph.rows()
@@ -53,7 +53,7 @@ def make_report(
     trend = None if past is None else _trend(past.points, inventory)
     stored = stored_on_disks(survey, going)
     disks = reported_disks(survey, stored, trend)
-    facts = replace(_facts(survey, policy, foreseen, past, objects, of_repositories, disks), archive=archive)
+    facts = replace(_facts(survey, policy, foreseen, past, objects, of_repositories, disks), archives=tuple(archives))
     findings, silenced = find_all(facts, policy.silenced_findings)
     return Report(
         schema="dockersweep.report/1",
@@ -70,7 +70,8 @@ def make_report(
         artifacts_bytes=sum(on_disk.artifacts_bytes for on_disk in stored),
         disk=inventory.disk,
         disks=disks,
-        archive=archive,
+        archive=next(iter(archives), None),
+        other_archives=tuple(archives[1:]),
         reclaimable=reclaimable.total,
         unused=unused.total,
         objects=largest_first(objects.values()),

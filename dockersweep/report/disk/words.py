@@ -1,6 +1,7 @@
 """What all forms of the disk report have in common: the names of rows, and sentences."""
 
 import shlex
+from datetime import datetime
 
 from dockersweep.model.inventory import Engine
 from dockersweep.model.naming import short_id
@@ -23,7 +24,7 @@ from dockersweep.report.disk.disks import folder_words, has_several
 from dockersweep.report.headline import base_sentence, unused_sentence
 from dockersweep.report.local_time import day_of
 from dockersweep.report.text import capital
-from dockersweep.units import DAY, HOUR, format_duration, format_instant, format_size
+from dockersweep.units import DAY, HOUR, format_duration, format_size
 from dockersweep.words.ages import since_words
 from dockersweep.words.amounts import format_interval, plural
 from dockersweep.words.recovery import Removed, recovery_words
@@ -83,13 +84,37 @@ def archive_cells(archive: ArchiveState) -> tuple[str, ...]:
 
 
 def archive_sentences(report: Report) -> list[str]:
-    """Return where the archive is and what it may take; nothing without one."""
-    archive = report.archive
-    if archive is None:
-        return []
-    limit = "" if archive.max_bytes is None else f", which may take {format_size(archive.max_bytes)}"
-    oldest = "" if archive.oldest_at is None else f"; its oldest run is of {format_instant(archive.oldest_at)}"
-    return [f"The archive is in {archive.folder}{limit}{oldest}."]
+    """Return what is in the archive, until when, and whether it is whole, and so of each other one; nothing without
+    one."""
+    archives = [] if report.archive is None else [report.archive, *report.other_archives]
+    return [_archive_sentence(archive, report.now) for archive in archives]
+
+
+def _archive_sentence(archive: ArchiveState, now: datetime) -> str:
+    named = f"The archive {archive.folder}"
+    if archive.size_bytes is None:
+        return f"{named} cannot be read."
+    limit = "" if archive.max_bytes is None else f" of at most {format_size(archive.max_bytes)}"
+    at_engine = ", on the engine's disk" if archive.on_engine_disk else ""
+    size = f"{format_size(archive.size_bytes)}{limit}"
+    if not archive.runs:
+        return f"{named} is empty ({size}){at_engine}."
+    what = f"{plural(archive.objects, 'object')} in {plural(archive.runs, 'run')} ({size})"
+    return f"{named} has {what}{_kept_until(archive, now)}{at_engine}{_verified(archive, now)}."
+
+
+def _kept_until(archive: ArchiveState, now: datetime) -> str:
+    if archive.until_first is None or archive.until_last is None:
+        return ""
+    days = dict.fromkeys(day_of(until, now) for until in (archive.until_first, archive.until_last))
+    return f", kept until {' to '.join(days)}"
+
+
+def _verified(archive: ArchiveState, now: datetime) -> str:
+    if archive.verified_at is None:
+        return ", never verified: `dockersweep archive verify`"
+    others = f", {plural(archive.unverified_runs, 'run')} never" if archive.unverified_runs else ""
+    return f", last verified {day_of(archive.verified_at, now)}{others}"
 
 
 def ways_back_sentences(report: Report) -> list[str]:
