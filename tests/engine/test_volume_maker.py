@@ -175,9 +175,21 @@ def test_nobody_reaches_the_files_of_a_volume_before_all_are_there(
         assert list(place.iterdir()) == []
         litter.container("early", volumes={"data": "/data"}, state="created")
 
-    told = near_maker(engine, calls).make(STEP, Near(tree, mounted))
-    assert told == ("container early mounts it already, and may not see its files until it is restarted",)
+    assert near_maker(engine, calls).make(STEP, Near(tree, mounted)) == ()
     assert files_in(engine) == ["first", "last"]
+    engine.wipe()
+
+
+@pytest.mark.enough_on("docker-28.5", "podman-6.1")
+def test_a_volume_with_which_a_container_runs_already_is_not_replaced(
+    engine: Engine, calls: Creations, litter: Litter, tree: Path
+) -> None:
+    def started(place: Path) -> None:
+        litter.container("early", volumes={"data": "/data"}, state="running")
+
+    with pytest.raises(EngineError, match=r"container early runs with it already: stop it.* docker volume rm data"):
+        near_maker(engine, calls).make(STEP, Near(tree, started))
+    assert list(Path(engine.wire.call("GET", "/volumes/data")["Mountpoint"]).iterdir()) == []
     engine.wipe()
 
 

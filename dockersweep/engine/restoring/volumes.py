@@ -102,6 +102,9 @@ class VolumeMaker:
             os.mkdir(aside, 0o700)
             differences = sources.unpack(new.step.removed, aside)
             self._own(new)
+            for name in self._running_with(new.step.as_name):
+                # It would go on to write into the folder that is replaced, and lose that.
+                raise EngineError(f"container {name} runs with it already: stop it, and restore again")
             os.rename(aside, f"{folder}/_data")
         except OSError as error:
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
@@ -113,12 +116,17 @@ class VolumeMaker:
                 f"its files are back, but {len(differences)} are not as they were archived: "
                 f"{first_of(differences, MOST_PATHS)}; to try again: docker volume rm {new.step.as_name}"
             )
-        return tuple(self._mounted_early(new.step.as_name))
+        return tuple(
+            f"container {name} has been started with it meanwhile, and may not see its files: restart it"
+            for name in self._running_with(new.step.as_name)
+        )
 
-    def _mounted_early(self, name: str) -> Iterator[str]:
+    def _running_with(self, volume: str) -> Iterator[str]:
+        """Yield the names of running containers that mount a volume."""
         for container in self._calls.containers():
-            if any(mount.volume == name for mount in container.mounts):
-                yield f"container {container.name} mounts it already, and may not see its files until it is restarted"
+            is_mounted = any(mount.volume == volume for mount in container.mounts)
+            if is_mounted and container.state not in ("created", "exited", "dead"):
+                yield container.name
 
     def _fill_from_afar(self, new: "_New", sources: Sources) -> tuple[str, ...]:
         step, has_options = new.step, new.has_options
