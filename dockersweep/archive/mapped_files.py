@@ -45,13 +45,23 @@ def _mapped() -> Iterator[tuple[FileId, int]]:
         try:
             with open(f"/proc/{name}/maps", "rb") as file:
                 maps = file.read()
-            if not any(mode in maps for mode in _WRITABLE_SHARED):
-                continue
-            for line in (line.split(None, 5) for line in maps.splitlines()):
-                if line[1] in _WRITABLE_SHARED and line[4] != b"0":
-                    # Some file systems have another device in the list than stat tells.
-                    state = os.stat(f"/proc/{name}/map_files/{line[0].decode()}")
-                    yield FileId(state.st_dev, state.st_ino), int(name)
         except OSError:
             # It has ended, or is another user's.
             continue
+        if not any(mode in maps for mode in _WRITABLE_SHARED):
+            continue
+        for line in (line.split(None, 5) for line in maps.splitlines()):
+            if line[1] in _WRITABLE_SHARED and line[4] != b"0":
+                yield _file_of(name, *map(bytes.decode, (line[0], line[3], line[4]))), int(name)
+
+
+def _file_of(process: str, addresses: str, device: str, inode: str) -> FileId:
+    """Return the file of a line in the list of what a process has mapped."""
+    try:
+        # Some file systems have another device in the list than stat tells.
+        state = os.stat(f"/proc/{process}/map_files/{addresses}")
+    except OSError:
+        # That takes more than being root (proc(5)), and the mapping may be gone by now.
+        major, _, minor = device.partition(":")
+        return FileId(os.makedev(int(major, 16), int(minor, 16)), int(inode))
+    return FileId(state.st_dev, state.st_ino)
