@@ -13,7 +13,7 @@ from dockersweep.commands.archive_folder import archive_folder
 from dockersweep.engine.archiving.stores_to_read import stores_to_read
 from dockersweep.engine.disk.mounts import file_system_of, mount_of, read_mounts
 from dockersweep.errors import ArchiveError
-from dockersweep.files import AnyPath, shows_trusted_attributes
+from dockersweep.files import AnyPath, is_there, shows_trusted_attributes
 from dockersweep.model.archive_facts import ArchiveFacts, KeptRun, Reading
 from dockersweep.model.inventory import Engine, Inventory
 from dockersweep.model.policy import ArchiveSettings
@@ -68,6 +68,7 @@ def gather_archive_facts(
         networks=WHOLE_BY_API,
         folder=folder,
         problem=missing or problem_of(folder) or _in_own_container(folder, inventory) or _in_engine(folder, inventory),
+        is_new=not _is_seen(folder),
         is_missing=missing is not None,
         is_in_memory=_is_in_memory(folder),
         on_engine_disk=_is_on_engine_disk(engine, inventory, disk),
@@ -141,6 +142,13 @@ def _file_system(path: AnyPath) -> object:
         return file_system_of(os.stat(real).st_dev, mount_of(str(real), read_mounts()))
     except OSError:
         return None
+
+
+def _is_seen(folder: str) -> bool:
+    try:
+        return is_there(folder)
+    except OSError:
+        return True
 
 
 def _runs(folder: str, settings: ArchiveSettings) -> tuple[tuple[KeptRun, ...], int]:

@@ -42,6 +42,8 @@ class ArchiveFacts(Struct, frozen=True, kw_only=True):
     """Its folder, absolute; empty where that is not known."""
     problem: str | None = None
     """Why nothing can go into it: then nothing that needs it is removed. None where it can be used."""
+    is_new: bool = False
+    """Whether the folder is not there yet."""
     is_missing: bool = False
     """Whether the problem is that nothing of it is there, though runs are kept in it."""
     is_in_memory: bool = False

@@ -97,6 +97,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     """The verdict of the policy's limits."""
 
     exceeded: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    """The flags that raise the exceeded limits."""
 
 
 class DiskVerdict(Struct, frozen=True, kw_only=True):
@@ -167,6 +169,8 @@ class ArchiveShare(Struct, frozen=True, kw_only=True):
     is not known."""
     disk: str | None = None
     """Where that disk is mounted; None for none, or where that is not known."""
+    is_new: bool = False
+    """Whether the folder is not there yet, and will be made."""
     makes_room: tuple[EarlyDeletion, ...] = ()
     """The runs that may go from the archive before their time for it, the oldest first."""
 

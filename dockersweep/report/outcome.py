@@ -98,7 +98,7 @@ def _archived(document: OutcomeDocument, archived: Archived) -> str:
     restore = (
         "" if document.run is None else f": `dockersweep restore {document.run}` takes back what can be made again"
     )
-    return f"In the archive until {until}: {what}{restore}."
+    return f"In the archive in {archived.folder} until {until}: {what}{restore}."
 
 
 def _is_lost(outcome: Outcome) -> bool:
@@ -156,7 +156,7 @@ def _net(document: OutcomeDocument) -> str:
     if measured is None:
         return f"{took}."
     net = measured - archived
-    return f"{took}, so it gained {format_size(net)}." if net > 0 else f"{took}, so it gained nothing yet."
+    return f"{took}, so it gained {format_size(net)}." if net > 0 else f"{took}: no net gain yet."
 
 
 def target_words(target: TargetOutcome) -> str:

@@ -76,7 +76,7 @@ def _summary(plan: Plan) -> str:
 
 
 def _ways_back(plan: Plan) -> Iterator[str]:
-    words = ways_back_words(plan)
+    words = ways_back_words(plan, names_folder=True)
     if words:
         is_lost = any(step.recovery is not None and step.recovery.how == "none" for step in plan.removals)
         hint = "; see --archive" if is_lost and plan.policy.archive is None else ""

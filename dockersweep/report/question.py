@@ -26,15 +26,25 @@ def question(plan: Plan) -> str:
     return f"{recovery}Remove {both(parts)} (freeing {freeing})?"
 
 
-def ways_back_words(plan: Plan) -> str:
+def ways_back_words(plan: Plan, *, names_folder: bool = False) -> str:
     """Return how the removals of a plan can be taken back, and the names of what cannot be recovered; empty where
-    nothing is removed, or an older version made the plan."""
+    nothing is removed, or an older version made the plan. `names_folder` says where the archive is, too."""
     _, tags = going_counts(plan)
     archive = plan.policy.archive
     up_to = "" if archive is None or archive.max_size is None else "up to "
     kept = "" if archive is None else f"kept {up_to}{archive.keep_for.words()}"
     removed = list(_removed(plan))
-    return recovery_words(removed, tags, kept) if removed or _has_ways_back(plan) else ""
+    if not (removed or _has_ways_back(plan)):
+        return ""
+    takes = None if plan.archive is None else plan.archive.takes
+    return recovery_words(removed, tags, kept, takes, _folder(plan) if names_folder else "")
+
+
+def _folder(plan: Plan) -> str:
+    share = plan.archive
+    if share is None or not share.folder:
+        return ""
+    return f" in {share.folder}{', which will be made' if share.is_new else ''}"
 
 
 def early_words(plan: Plan) -> str:
@@ -52,9 +62,11 @@ def archived_words(plan: Plan) -> str:
     archive = plan.archive
     if archive is None or archive.on_engine_disk is False or archive.takes.high_bytes == 0:
         return ""
-    takes = amount_words(archive.takes, "an unknown part")
+    day, most, freed = day_of(archive.until, plan.now), archive.takes.high_bytes, plan.reclaim.high_bytes
     may = "takes" if archive.on_engine_disk else "may take"
-    return f", of which the archive {may} {takes} until {day_of(archive.until, plan.now)}"
+    if most is not None and freed is not None and most >= freed:
+        return f", all of which the archive may take until {day}: maybe no net gain"
+    return f", of which the archive {may} {amount_words(archive.takes, 'an unknown part')} until {day}"
 
 
 def _removed(plan: Plan) -> Iterator[Removed]:

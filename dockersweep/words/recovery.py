@@ -7,10 +7,11 @@ from msgspec import Struct
 
 from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.naming import PLURAL_OF, has_made_up_name, short_id
+from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import known_sum
 from dockersweep.model.recovery import EarlyDeletion, How, Recovery
 from dockersweep.units import format_instant, format_size
-from dockersweep.words.amounts import plural
+from dockersweep.words.amounts import amount_words, plural
 from dockersweep.words.lists import first_of, natural_key
 
 MOST_NAMES = 5
@@ -53,11 +54,15 @@ def way_back_text(recovery: Recovery) -> str:
     return recovery.text
 
 
-def recovery_words(removed: Sequence[Removed], tags: int, kept: str) -> str:
-    """Return how removals can be taken back, without a full stop: "12 can be pulled again, 3 go to the archive (1.20
-    GB, kept 14 days); 2 cannot be recovered: volume pg-old (2.10 GB), container job-7 (5.00 kB)"; empty for none.
+def recovery_words(
+    removed: Sequence[Removed], tags: int, kept: str, takes: Interval | None = None, folder: str = ""
+) -> str:
+    """Return how removals can be taken back, without a full stop: "12 can be pulled again, 3 go to the archive in
+    /srv/keep (up to 1.20 GB, kept 14 days); 2 cannot be recovered: volume pg-old (2.10 GB), container job-7 (5.00
+    kB)"; empty for none.
 
-    `tags` is the number of tags of images that stay; `kept` says how long the archive keeps what is in it.
+    `tags` is the number of tags of images that stay; `kept` says how long the archive keeps what is in it, `takes` how
+    much it takes there (None for the sizes of the objects), `folder` where it is ("" for nothing of that).
     """
     counts = Counter(item.how for item in removed)
     ways = [f"{counts[how]} {words}" for how, words in _WAYS if counts[how]]
@@ -66,7 +71,8 @@ def recovery_words(removed: Sequence[Removed], tags: int, kept: str) -> str:
     archived = [item.size_bytes for item in removed if item.how == "archive"]
     if archived:
         goes = "goes" if len(archived) == 1 else "go"
-        ways.append(f"{len(archived)} {goes} to the archive ({_size(archived)}, {kept})")
+        size = _size(archived) if takes is None else amount_words(takes, "of unknown size")
+        ways.append(f"{len(archived)} {goes} to the archive{folder} ({size}, {kept})")
     return "; ".join(filter(None, (", ".join(ways), _cannot(removed))))
 
 
@@ -87,6 +93,13 @@ def lost_words(removed: Iterable[Removed]) -> str:
     if not with_data:
         return f"{few} (no data)" if without else ""
     return f"{named}; {without} more {_hold(without)} no data: {few}" if without else named
+
+
+def names_of(objects: Iterable[tuple[Kind, str, int | None]]) -> str:
+    """Return the names of objects that nothing brings back, by kind, name and size: "volume pg-old (2.10 GB), container
+    job-7 and 3 more"."""
+    lost = [Removed(kind, name, size, Recovery(how="none", text="")) for kind, name, size in objects]
+    return first_of(list(map(_named, _in_order(lost))), MOST_NAMES)
 
 
 def lost_sentence(removed: Iterable[Removed]) -> str:

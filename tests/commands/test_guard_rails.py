@@ -441,3 +441,29 @@ def test_a_run_under_nohup_goes_on() -> None:
         engine.release.set()
         process.communicate(timeout=20)
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "advice"),
+    [
+        (("--max-objects", "0"), "raise the limit with --max-objects if it is right\n"),
+        (
+            ("--max-unrecoverable", "0"),
+            "if it is right; archive it with --archive, or keep what cannot be recovered with --only-recoverable\n",
+        ),
+        (
+            ("--max-unrecoverable", "0", "--max-objects", "0"),
+            "raise the limit with --max-objects or --max-unrecoverable",
+        ),
+    ],
+)
+def test_a_plan_over_a_limit_names_what_is_lost_and_its_flags(flags: tuple[str, ...], advice: str) -> None:
+    with fake_engine() as engine:
+        with_containers(engine, *(f"web{number}" for number in range(7)))
+        run = dockersweep("sweep", "--yes", "--yes-first-time", "--older-than", "0s", *flags, host=engine.url)
+    assert run.status == 4
+    assert advice in run.stderr
+    names = "7 objects to remove that cannot be recovered (container web0, container web1, container web2, "
+    assert (f"{names}container web3, container web4 and 2 more), 0 allowed" in run.stderr) == (
+        "--max-unrecoverable" in flags
+    )

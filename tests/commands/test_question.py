@@ -107,8 +107,8 @@ ARCHIVED = PolicyFlags(all_images=True, archive="")
 
 def test_what_goes_to_the_archive_is_counted_with_its_size_and_for_how_long() -> None:
     plan = planned(pulled("app"), local("own"), volume("v", size=5), container("c", size=7), flags=ARCHIVED)
-    ways = "1 can be pulled again, 3 go to the archive (112 B, kept 14 days)"
-    takes = "of which the archive may take up to 49.3 kB until 8 Dec"
+    ways = "1 can be pulled again, 3 go to the archive (up to 49.3 kB, kept 14 days)"
+    takes = "all of which the archive may take until 8 Dec: maybe no net gain"
     assert asked(plan, 112, 112).startswith(
         f"{ways}. Remove 1 container, 2 images and 1 volume (freeing 112 B, {takes})"
     )
@@ -116,24 +116,32 @@ def test_what_goes_to_the_archive_is_counted_with_its_size_and_for_how_long() ->
     unknown = planned(volume("v", size=None), flags=ARCHIVED)
     assert asked(unknown, 0, None).startswith("1 goes to the archive (of unknown size, kept 14 days). Remove")
     some = planned(volume("v", size=None), volume("w", size=7), flags=ARCHIVED)
-    assert "2 go to the archive (at least 7 B, kept 14 days)" in asked(some, 0, None)
+    assert "2 go to the archive (of unknown size, kept 14 days)" in asked(some, 0, None)
 
 
 @pytest.mark.parametrize(
     ("on_engine_disk", "words"),
     [
-        (True, "(freeing 5 B, of which the archive takes up to 16.4 kB until 8 Dec)?"),
-        (None, "(freeing 5 B, of which the archive may take up to 16.4 kB until 8 Dec)?"),
-        (False, "(freeing 5 B)?"),
+        (True, "(freeing 50.0 kB, of which the archive takes up to 16.4 kB until 8 Dec)?"),
+        (None, "(freeing 50.0 kB, of which the archive may take up to 16.4 kB until 8 Dec)?"),
+        (False, "(freeing 50.0 kB)?"),
     ],
 )
 def test_what_the_archive_takes_of_the_same_disk_is_told(on_engine_disk: bool | None, words: str) -> None:
-    facts = ArchiveFacts(on_engine_disk=on_engine_disk)
+    facts = ArchiveFacts(on_engine_disk=on_engine_disk, folder="/srv/keep", is_new=on_engine_disk is None)
     survey = Survey(inventory(volume("v", size=5)), NOW).archiving_to(facts)
     plan = make_plan(survey, policy_from_flags(ARCHIVED))
-    assert asked(plan, 5, 5).endswith(words)
-    of_which = words.strip("()?").partition(", ")[2] or "freeing 5 B as the engine counts, by"
-    assert any(of_which in text for text in shown(plan))
+    assert asked(plan, 50_000, 50_000).endswith(words)
+    enough = replace(plan, reclaim=exactly(50_000))
+    of_which = words.strip("()?").partition(", ")[2] or "freeing 50.0 kB as the engine counts, by"
+    assert any(of_which in text for text in shown(enough))
+    # As much as that takes, or more.
+    none = "all of which the archive may take until 8 Dec: maybe no net gain)?"
+    assert asked(plan, 5, 5).endswith(none) == (on_engine_disk is not False)
+    # The question stands below the plan, which names the folder.
+    made = ", which will be made" if on_engine_disk is None else ""
+    assert f"1 goes to the archive in /srv/keep{made} (up to 16.4 kB, kept 14 days)." in shown(plan)
+    assert "/srv/keep" not in asked(plan, 5, 5)
 
 
 def test_a_plan_of_an_older_version_says_nothing_of_ways_back() -> None:

@@ -95,7 +95,7 @@ def test_a_plan_has_the_fields_that_the_design_names() -> None:
         "layers_held", "used_bytes", "unlisted_volumes", "archive",
     }  # fmt: skip
     assert document["now"] == "2026-11-24T12:00:00Z"
-    assert document["limits"] == {"exceeded": []}
+    assert document["limits"] == {"exceeded": [], "flags": []}
     row = next(one for one in document["removals"] if one["kind"] == "container")
     assert row["reclaim"] == {"low_bytes": 0, "high_bytes": 0}
     decision = next(one for one in document["decisions"] if one["kind"] == "container")

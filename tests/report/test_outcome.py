@@ -73,13 +73,14 @@ def test_what_the_archive_took_of_the_same_disk_is_told_after_what_was_freed() -
     freed = "Freed 21.0 MB of disk blocks (predicted 21.0 MB)."
     assert f"{freed} The archive took 8.00 MB of the same disk, so it gained 13.0 MB.\n" in text
     assert (
-        "In the archive until 8 Dec: 3 objects, 8.00 MB: `dockersweep restore 12` takes back what can be made again.\n"
+        "In the archive in /srv/archive until 8 Dec: 3 objects, 8.00 MB: `dockersweep restore 12` takes back what can "
+        "be made again.\n"
     ) in text
     more = told({**measured, "free_space_bytes": 9 * MEGABYTE}, archived=ARCHIVED)
     assert "so it gained 13.0 MB. Meanwhile something else took 4.00 MB of the same disk." in more
-    assert "In the archive until 8 Dec: 3 objects, 8.00 MB.\n" in more
+    assert "In the archive in /srv/archive until 8 Dec: 3 objects, 8.00 MB.\n" in more
     full = told({"measured_bytes": 8 * MEGABYTE}, archived=ARCHIVED)
-    assert "The archive took 8.00 MB of the same disk, so it gained nothing yet." in full
+    assert "The archive took 8.00 MB of the same disk: no net gain yet." in full
     assert "The archive took 8.00 MB of the same disk.\n" in told({}, archived=ARCHIVED)
 
 
@@ -88,7 +89,7 @@ def test_an_archive_elsewhere_takes_nothing_of_what_was_freed(on_engine_disk: bo
     archived = msgspec.structs.replace(ARCHIVED, on_engine_disk=on_engine_disk)
     text = told({"measured_bytes": 21 * MEGABYTE}, archived=archived)
     assert "Freed 21.0 MB of disk blocks (predicted 21.0 MB).\n" in text
-    assert "In the archive until 8 Dec: 3 objects, 8.00 MB" in text
+    assert "In the archive in /srv/archive until 8 Dec: 3 objects, 8.00 MB" in text
 
 
 def test_what_is_lost_with_its_data_is_named_also_beside_an_archive() -> None:

@@ -71,7 +71,7 @@ def test_the_question_names_what_is_lost_and_limits_and_flags_hold(
     litter.volume("pg-old", size=SIZE)
     refused = run(engine, "sweep", "--yes", *ALL, "--max-unrecoverable", "0", state=tmp_path)
     assert refused.status == 4
-    assert "1 object to remove that cannot be recovered, 0 allowed" in refused.stderr
+    assert "1 object to remove that cannot be recovered (volume pg-old (3.0" in refused.stderr
     spared = run(engine, "sweep", "--yes", *ALL, "--only-recoverable", state=tmp_path)
     assert (spared.status, volumes(engine)) == (0, {"pg-old"})
     monkeypatch.setenv("DOCKERSWEEP_STATE_DIR", str(tmp_path))

@@ -17,7 +17,8 @@ from dockersweep.engine.removing.stopping import StopRequest
 from dockersweep.errors import DeclinedError, RefusedError
 from dockersweep.model.inventory import Engine
 from dockersweep.model.plan import Plan
-from dockersweep.policy.planning.limits import Gone, over_half
+from dockersweep.policy.planning.limits import UNRECOVERABLE, Gone, over_half
+from dockersweep.words.lists import either
 
 if TYPE_CHECKING:
     from dockersweep.report.detail import Detail
@@ -59,11 +60,7 @@ def permit(plan: Plan, options: RunOptions, circumstances: Circumstances) -> Non
     DeclinedError if a person, asked on the terminal, says no; KeyboardInterrupt if a signal ends the question.
     """
     if plan.limits.exceeded:
-        raise RefusedError(
-            f"over a limit of {plan.policy.source}: {'; '.join(plan.limits.exceeded)}; "
-            "look at the plan, and raise the limit with --max-objects, --max-bytes, --max-share or "
-            "--max-unrecoverable if it is right"
-        )
+        raise RefusedError(_over_limits(plan))
     is_asked = asks(options)
     if not (is_asked or circumstances.is_known_engine or options.yes_first_time):
         much = over_half(plan.decisions, circumstances.before)
@@ -71,6 +68,17 @@ def permit(plan: Plan, options: RunOptions, circumstances: Circumstances) -> Non
             raise RefusedError(_first_time(circumstances.has_ledger, plan.engine, much))
     if is_asked and plan.removals and not circumstances.is_confirmed:
         _ask(plan, options.detail, circumstances.stop)
+
+
+def _over_limits(plan: Plan) -> str:
+    """Return which limits a plan is over, and what to do about just these."""
+    flags = plan.limits.flags
+    raised = f"look at the plan, and raise the limit with {either(flags)} if it is right"
+    spared = ""
+    if UNRECOVERABLE in flags:
+        archived = "archive it with --archive, or " if plan.policy.archive is None else ""
+        spared = f"; {archived}keep what cannot be recovered with --only-recoverable"
+    return f"over a limit of {plan.policy.source}: {'; '.join(plan.limits.exceeded)}; {raised}{spared}"
 
 
 def _first_time(has_ledger: bool, engine: Engine, much: str) -> str:

@@ -118,6 +118,7 @@ class Archiving:
             until=self._until,
             on_engine_disk=self.facts.on_engine_disk,
             disk=self.facts.disk,
+            is_new=self.facts.is_new,
             makes_room=tuple(self._going_for(most)),
         )
 

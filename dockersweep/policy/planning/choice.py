@@ -111,7 +111,7 @@ class Choice:
         if limits == NO_LIMITS:
             return ()
         decided = _decided(self.plan, self._survey, self.staying)
-        return exceeded(limits, decided.decisions, self.total, NOTHING_GONE, decided.is_lost)
+        return exceeded(limits, decided.decisions, self.total, NOTHING_GONE, decided.is_lost).exceeded
 
     def chosen(self) -> Plan:
         """Return the plan of what is ticked."""

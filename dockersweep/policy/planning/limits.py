@@ -1,13 +1,13 @@
 """The circuit breaker: limits on how much a plan may remove, checked before anything is removed."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct, field
 
 from dockersweep.model.inventory import KINDS, Kind, ObjectRef
 from dockersweep.model.naming import PLURAL_OF
-from dockersweep.model.plan import Decision, Interval
+from dockersweep.model.plan import Decision, Interval, Limits
 from dockersweep.model.policy import LimitSettings
 from dockersweep.units import format_size
 from dockersweep.words.lists import both
@@ -24,6 +24,8 @@ class Gone(Struct, frozen=True):
 
 NOTHING_GONE = Gone()
 NO_LIMITS = LimitSettings()
+UNRECOVERABLE = "--max-unrecoverable"
+"""The flag that raises the limit of what is lost."""
 
 
 def exceeded(
@@ -32,45 +34,73 @@ def exceeded(
     reclaim: Interval,
     before: Gone,
     is_lost: Callable[[ObjectRef], bool],
-) -> tuple[str, ...]:
-    """Return a sentence for each limit that a plan exceeds; empty where it exceeds none. `is_lost` says whether nothing
-    brings an object back.
+) -> Limits:
+    """Return a sentence for each limit that a plan exceeds, with the flags that raise them. `is_lost` says whether
+    nothing brings an object back.
 
     A limit for bytes is exceeded where there is no upper bound for what would be freed.
     """
     if limits == NO_LIMITS:
-        return ()
+        return Limits()
     removed = Counter(decision.kind for decision in decisions if decision.verdict == "remove")
     tags = sum(len(decision.untag) for decision in decisions)
     if not removed and not tags:
-        return ()
+        return Limits()
     totals = Counter(decision.kind for decision in decisions) + Counter(before.of_kind)
     removed += Counter(before.of_kind)
-    sentences: list[str] = []
-    if limits.objects is not None and removed.total() + tags > limits.objects:
+    found = [
+        *_of_objects(limits, removed.total(), tags),
+        *_of_bytes(limits, reclaim, before),
+        *_of_lost(limits, decisions, before, is_lost),
+        *_of_shares(limits, removed, totals),
+    ]
+    return Limits(exceeded=tuple(text for text, _ in found), flags=tuple(dict.fromkeys(flag for _, flag in found)))
+
+
+def _of_objects(limits: LimitSettings, objects: int, tags: int) -> Iterator[tuple[str, str]]:
+    if limits.objects is not None and objects + tags > limits.objects:
         and_tags = f" and {tags} tag{'' if tags == 1 else 's'}" if tags else ""
-        sentences.append(f"{_objects(removed.total())}{and_tags} to remove, {limits.objects} allowed")
-    if limits.size_bytes is not None:
-        allowed = f"{format_size(limits.size_bytes)} allowed"
-        if reclaim.high_bytes is None:
-            why = reclaim.reason or "some sizes are not known"
-            sentences.append(f"it is not known how much would be freed at most ({why}), {allowed}")
-        elif reclaim.high_bytes + before.size_bytes > limits.size_bytes:
-            sentences.append(f"up to {format_size(reclaim.high_bytes + before.size_bytes)} would be freed, {allowed}")
-    if limits.unrecoverable is not None:
-        lost = sum(decision.verdict == "remove" and is_lost(decision.ref) for decision in decisions)
-        if lost + before.unrecoverable > limits.unrecoverable:
-            words = f"{_objects(lost + before.unrecoverable)} to remove that cannot be recovered"
-            sentences.append(f"{words}, {limits.unrecoverable} allowed")
-    if limits.share_percent is not None:
-        for kind in KINDS:
-            if removed[kind] * 100 > limits.share_percent * totals[kind]:
-                share = 100 * removed[kind] / totals[kind]
-                sentences.append(
-                    f"{removed[kind]} of {_objects(totals[kind])} of the kind {kind} to remove ({share:.3g}%), "
-                    f"{limits.share_percent:g}% allowed"
-                )
-    return tuple(sentences)
+        yield f"{_objects(objects)}{and_tags} to remove, {limits.objects} allowed", "--max-objects"
+
+
+def _of_bytes(limits: LimitSettings, reclaim: Interval, before: Gone) -> Iterator[tuple[str, str]]:
+    if limits.size_bytes is None:
+        return
+    allowed = f"{format_size(limits.size_bytes)} allowed"
+    if reclaim.high_bytes is None:
+        why = reclaim.reason or "some sizes are not known"
+        yield f"it is not known how much would be freed at most ({why}), {allowed}", "--max-bytes"
+    elif reclaim.high_bytes + before.size_bytes > limits.size_bytes:
+        yield f"up to {format_size(reclaim.high_bytes + before.size_bytes)} would be freed, {allowed}", "--max-bytes"
+
+
+def _of_lost(
+    limits: LimitSettings, decisions: Sequence[Decision], before: Gone, is_lost: Callable[[ObjectRef], bool]
+) -> Iterator[tuple[str, str]]:
+    if limits.unrecoverable is None:
+        return
+    lost = [one for one in decisions if one.verdict == "remove" and is_lost(one.ref)]
+    count = len(lost) + before.unrecoverable
+    if count > limits.unrecoverable:
+        # Few plans are over it.
+        from dockersweep.words.recovery import names_of
+
+        names = names_of([(one.kind, one.name, one.size_bytes) for one in lost])
+        which = f" ({names})" if names else ""
+        text = f"{_objects(count)} to remove that cannot be recovered{which}, {limits.unrecoverable} allowed"
+        yield text, UNRECOVERABLE
+
+
+def _of_shares(
+    limits: LimitSettings, removed: Mapping[Kind, int], totals: Mapping[Kind, int]
+) -> Iterator[tuple[str, str]]:
+    if limits.share_percent is None:
+        return
+    for kind in KINDS:
+        if removed[kind] * 100 > limits.share_percent * totals[kind]:
+            share = 100 * removed[kind] / totals[kind]
+            text = f"{removed[kind]} of {_objects(totals[kind])} of the kind {kind} to remove ({share:.3g}%)"
+            yield f"{text}, {limits.share_percent:g}% allowed", "--max-share"
 
 
 def over_half(decisions: Sequence[Decision], before: Gone = NOTHING_GONE) -> str | None:

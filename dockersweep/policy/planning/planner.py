@@ -175,7 +175,7 @@ def outline_of(decided: Decided, before: Gone = NOTHING_GONE) -> "Outline":
         steps=steps,
         places=places,
         prediction=prediction,
-        limits=Limits(exceeded=exceeded(decided.policy.limits, decisions, prediction.total, before, decided.is_lost)),
+        limits=exceeded(decided.policy.limits, decisions, prediction.total, before, decided.is_lost),
         inventory=survey.inventory,
     )
 
