@@ -94,6 +94,11 @@ class Stage:
         if program == "podman":
             return podman(self.engine, *words, *more)
         assert program == "dockersweep", command
+        if words[0] == "archive":
+            # It asks no engine.
+            told = dockersweep(*words, *more)
+            assert told.status == 0, told.stderr
+            return told.stdout
         return self.run(*words, *more).stdout
 
     def policy(self, text: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any, get_args
 import pytest
 
 from dockersweep.model.report import FindingId
+from tests.rig.archive_fixes import ARCHIVE_ROWS
 from tests.rig.engines.archive import ImageSpec, random_bytes
 from tests.rig.engines.disks import SmallDisk
 from tests.rig.engines.engine import Engine
@@ -469,6 +470,7 @@ ROWS = (
     Row("DS020", ("docker-28.5",), is_not_watched, watch, "watched from then on"),
     Row("DS020", ("docker-28.5",), is_not_watched, go_by_age, "by age"),
     Row("DS026", PODMAN, adds_artifacts, remove_the_largest, own_engine=True),
+    *ARCHIVE_ROWS,
 )
 """In the order of the ids."""
 

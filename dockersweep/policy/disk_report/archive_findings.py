@@ -69,7 +69,8 @@ ARCHIVE_FINDINGS = (
         title_of_one="the archive cannot be used: {}",
         title_of_many="{} archives cannot be used",
         fix=FixTemplate(
-            "until it can, what would go into it stays; {command} says the same once more when it is mended",
+            "until it can, what would go into it stays; what is told with it says how to mend it, and {command} "
+            "whether it is mended",
             command="dockersweep archive list",
         ),
         find=archive_out_of_use,
