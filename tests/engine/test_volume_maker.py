@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -246,11 +247,13 @@ def test_a_volume_that_somebody_makes_in_the_place_of_ours_from_afar_stays(
 @pytest.mark.enough_on("docker-28.5")
 def test_files_that_are_back_and_not_as_they_were_stay_there(engine: Engine, calls: Creations, tree: Path) -> None:
     source = Near(tree, lambda _: None)
-    source.differences = ["./first"]
-    with pytest.raises(ChangedFilesError, match=r"1 are not .* \./first; to try again: docker volume rm data"):
-        near_maker(engine, calls).make(STEP, source)
-    assert files_in(engine) == ["first", "last"]
-    engine.wipe()
+    for differences, told in ((["./first"], "./first"), (["./1", "./2", "./3", "./4"], "./1, ./2, ./3 and others")):
+        source.differences = differences
+        words = re.escape(f"not as they were archived: {told}; to try again: docker volume rm data")
+        with pytest.raises(ChangedFilesError, match=words):
+            near_maker(engine, calls).make(STEP, source)
+        assert files_in(engine) == ["first", "last"]
+        engine.wipe()
 
 
 @pytest.mark.on_engines("docker-28.5")

@@ -18,7 +18,6 @@ from dockersweep.files import what_is_wrong
 from dockersweep.model.inspect_document import part
 from dockersweep.model.inventory import Volume
 from dockersweep.model.restoring import RESTORED_FROM, Step, mark_of
-from dockersweep.words.lists import first_of
 
 MOST_PATHS = 3
 ASIDE = ".dockersweep-"
@@ -112,9 +111,11 @@ class VolumeMaker:
             raise ArchiveError(f"its files cannot be put there: {what_is_wrong(error)}") from None
         self._own(new)
         if differences:
+            # How many there are nobody knows: only a few are looked for.
+            others = " and others" if len(differences) > MOST_PATHS else ""
             raise ChangedFilesError(
-                f"its files are back, but {len(differences)} are not as they were archived: "
-                f"{first_of(differences, MOST_PATHS)}; to try again: docker volume rm {new.step.as_name}"
+                f"its files are back, but not as they were archived: {', '.join(differences[:MOST_PATHS])}{others}; "
+                f"to try again: docker volume rm {new.step.as_name}"
             )
         return tuple(
             f"container {name} has been started with it meanwhile, and may not see its files: restart it"
