@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dockersweep.archive.run_writer import RunWriter
-from tests.archive.archives import a_run, archive_in, original
+from tests.archive.archives import a_run, archive_in, original, tar_with
 from tests.archive.hostile_trees import Told, make_hostile
 from tests.archive.test_images import _archive, _inspected, _remove
 from tests.rig.engines.engine import Engine
@@ -28,8 +28,8 @@ def _block(word: str) -> str:
     return found
 
 
-def _do(block: str, engine: Engine, folder: Path, run: RunWriter, **variables: str) -> None:
-    """Run commands in a folder, with docker's own client."""
+def _do(block: str, engine: Engine, folder: Path, run: RunWriter, **variables: str) -> str:
+    """Run commands in a folder, with docker's own client; return what they say."""
     programs = folder / "programs"
     programs.mkdir(exist_ok=True)
     if not (programs / "docker").exists():
@@ -42,6 +42,7 @@ def _do(block: str, engine: Engine, folder: Path, run: RunWriter, **variables: s
         ["sh", "-ec", block], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_a_volume(engine: Engine, litter: Litter, tmp_path: Path) -> None:
@@ -54,6 +55,20 @@ def test_a_volume(engine: Engine, litter: Litter, tmp_path: Path) -> None:
     engine.wire.call("DELETE", "/volumes/pg-old")
     _do(_block("volumes/$NAME"), engine, tmp_path, run, NAME="pg-old")
     assert Told(Path(engine.wire.call("GET", "/volumes/pg-old")["Mountpoint"])).differs_in(before) == {}
+
+
+def test_which_run_has_a_volume_and_the_digits_of_an_image(engine: Engine, litter: Litter, tmp_path: Path) -> None:
+    app = litter.image("app:1", layers={"own": 3000})
+    [tag] = _inspected(engine, app)["RepoTags"]
+    archive = archive_in(tmp_path)
+    with a_run(archive, 11) as run:
+        run.volume_from_tar(original("other"), b"{}", tar_with(b"x"))
+    with a_run(archive, 12) as run:
+        run.volume_from_tar(original(), b"{}", tar_with(b"x"))
+        _archive(run, engine, app, tag)
+    said = _do(_block("ls -d"), engine, tmp_path, run, ARCHIVE=archive.path, NAME="pg-old", TAG=tag)
+    digits = app.removeprefix("sha256:")
+    assert said.splitlines() == [f"{run.path}/volumes/pg-old", f"{run.path}/images/objects/{digits}/object.json"]
 
 
 def test_one_image_and_all_of_them(engine: Engine, litter: Litter, tmp_path: Path) -> None:
