@@ -4,10 +4,7 @@ from msgspec import Struct
 
 from dockersweep.model.archive import ReadFrom
 from dockersweep.model.quantities import Bytes
-from dockersweep.model.recovery import EarlyDeletion
-
-COMPLETE = "complete"
-"""The text of a reading that keeps everything."""
+from dockersweep.model.recovery import COMPLETE, EarlyDeletion
 
 
 class Reading(Struct, frozen=True, kw_only=True):

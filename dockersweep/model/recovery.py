@@ -19,6 +19,10 @@ RestoreStatus = Literal["planned", "restored", "skipped", "failed", "not-attempt
 ended before."""
 
 
+COMPLETE = "complete"
+"""The text of an archive that keeps everything of an object."""
+
+
 class EarlyDeletion(Struct, frozen=True, kw_only=True, gc=False):
     """A run that goes from the archive before its time, to make room for what is new."""
 

@@ -108,7 +108,8 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
         counted = "" if subject.size_bytes is None else f" {BASE_WORDS[explanation.size_base]}"
         yield "size", f"{format_size(subject.size_bytes)}{counted}"
     if explanation.recovery is not None:
-        yield "recovery", in_local_time(way_back_text(explanation.recovery))
+        stays = explanation.decision.verdict == "keep"
+        yield "recovery", in_local_time(way_back_text(explanation.recovery, stays=stays))
     since = subject.age_counts_from_at
     yield "age", subject.age_text if since is None else f"{subject.age_text} ({local_time(since)})"
 

@@ -11,6 +11,7 @@ from dockersweep.units import format_size
 from dockersweep.words.amounts import format_interval, layers_text
 from dockersweep.words.lists import natural_key
 from dockersweep.words.reasons import joined, sentences
+from dockersweep.words.recovery import short_way_back
 
 _GOING = (
     Column("NAME", shortens=True),
@@ -38,6 +39,8 @@ def _going_cells(kind: Kind, row: Row) -> tuple[str, ...]:
         why += "; exists only here"
     if row.removal.layers_held is not None:
         why += f"; {layers_text(row.removal.layers_held, kind, others_go=True)}"
+    if row.removal.recovery is not None:
+        why += f"; {short_way_back(row.removal.recovery)}"
     name = row.decision.name
     if kind == "network":
         return name, "", "", why

@@ -9,7 +9,7 @@ from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.naming import PLURAL_OF, has_made_up_name, short_id
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import known_sum
-from dockersweep.model.recovery import EarlyDeletion, How, Recovery
+from dockersweep.model.recovery import COMPLETE, EarlyDeletion, How, Recovery
 from dockersweep.units import format_instant, format_size
 from dockersweep.words.amounts import amount_words, plural
 from dockersweep.words.lists import first_of, natural_key
@@ -40,15 +40,29 @@ class Removed(Struct, frozen=True):
         return self.recovery.how
 
 
-def way_back_text(recovery: Recovery) -> str:
+def way_back_text(recovery: Recovery, *, stays: bool = False) -> str:
     """Return how one removal can be taken back: "can be pulled again as app@sha256:...", "cannot be recovered (no
-    archive)"."""
+    archive)"; with `stays`, of an object that is kept: "would go to the archive (complete)"."""
     match recovery.how:
         case "pull":
-            return f"can be pulled again as {recovery.text}"
+            return f"{'could' if stays else 'can'} be pulled again as {recovery.text}"
+        case "archive" if stays:
+            return f"would go to the archive ({recovery.text})"
         case "archive":
             until = "" if recovery.until is None else f", until {format_instant(recovery.until)}"
             return f"goes to the archive ({recovery.text}{until})"
+        case "none":
+            return f"{'could not' if stays else 'cannot'} be recovered ({recovery.text})"
+    return recovery.text
+
+
+def short_way_back(recovery: Recovery) -> str:
+    """Return the same in short, for a row of a table that tells elsewhere what the archive keeps for how long."""
+    match recovery.how:
+        case "pull":
+            return "can be pulled again"
+        case "archive":
+            return "goes to the archive" + ("" if recovery.text == COMPLETE else f" {recovery.text}")
         case "none":
             return f"cannot be recovered ({recovery.text})"
     return recovery.text

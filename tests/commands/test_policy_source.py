@@ -320,3 +320,18 @@ def test_a_policy_with_several_problems_names_the_command_that_tells_them(saved:
     assert run.status == 2
     [command] = re.findall(r"\(and 1 more problem: see `dockersweep ([^`]*)`\)", run.stderr)
     assert dockersweep(*shlex.split(command)).stderr.count("dockersweep: ") == 2
+
+
+@pytest.mark.parametrize(
+    ("table", "flags"),
+    [
+        ("[archive]\n", "--policy default --archive"),
+        ('[archive]\nfolder = "/srv/my keep"\n', "--policy default --archive '/srv/my keep'"),
+    ],
+)
+def test_a_hint_at_the_default_policy_keeps_the_archive(call: Caller, table: str, flags: str) -> None:
+    policy = call.policy(f"version = 1\nremoves_nothing = true\n{table}")
+    for flag, more in (("--named-volumes", ""), ("--spare-local", " --all-images")):
+        told = call("policy", "show", "--policy", policy, flag)
+        assert told.status == 2
+        assert f"or give `{flags}{more}` as well\n" in told.err

@@ -105,6 +105,12 @@ def test_all_tags_of_what_exists_only_here_are_named() -> None:
 ARCHIVED = PolicyFlags(all_images=True, archive="")
 
 
+def test_every_removal_has_its_way_back_in_the_whole_plan() -> None:
+    plan = planned(pulled("app"), volume("v", size=5), flags=ARCHIVED)
+    rows = [row for section in plan_layout(plan, "all").sections for row in section.rows]
+    assert [row[-1].rpartition("; ")[2] for row in rows[:2]] == ["can be pulled again", "goes to the archive"]
+
+
 def test_what_goes_to_the_archive_is_counted_with_its_size_and_for_how_long() -> None:
     plan = planned(pulled("app"), local("own"), volume("v", size=5), container("c", size=7), flags=ARCHIVED)
     ways = "1 can be pulled again, 3 go to the archive (up to 49.3 kB, kept 14 days)"

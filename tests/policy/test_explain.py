@@ -200,7 +200,7 @@ id        4f2a
 tags      none
 digests   base@sha256:d1
 size      21.0 MB as the engine counts
-recovery  can be pulled again as base@sha256:d1
+recovery  could be pulled again as base@sha256:d1
 age       first seen 10 days ago (2026-11-14 12:00:00 UTC)
 
 Held by

@@ -160,8 +160,8 @@ def test_a_row_says_who_holds_the_layers_of_an_image() -> None:
         "      0 B  b  size 5.00 MB, shared with 1 image that stays",
     ]
     every = formatted(plan_layout(plan, "all"), "table", None)
-    assert "; its layers are held by 7 build-cache records that stay; with them it would free 38.0 MB\n" in every
-    assert "; its layers are shared with 1 image that stays\n" in every
+    assert "; its layers are held by 7 build-cache records that stay; with them it would free 38.0 MB; cannot" in every
+    assert "; its layers are shared with 1 image that stays; cannot be recovered (no archive)\n" in every
 
 
 def test_the_other_tags_of_an_image_come_first() -> None:
@@ -203,7 +203,10 @@ def test_an_age_that_no_rule_asks_for_stands_behind_the_place_in_a_count() -> No
         plan_layout(alone, "grouped"), "table", None
     )
     every = formatted(plan_layout(alone, "all"), "table", None)
-    assert "3rd newest of app (keep.last = 2), whatever its age (loaded 24 hours ago); exists only here\n" in every
+    assert (
+        "3rd newest of app (keep.last = 2), whatever its age (loaded 24 hours ago); exists only here; cannot be"
+        in every
+    )
 
 
 def test_tags_that_go_by_a_count_go_whatever_their_age() -> None:
@@ -259,7 +262,9 @@ def test_the_groups_mark_as_many_as_the_head_counts() -> None:
         "1 image: first seen 10 days ago (limit 1 day)",
     ]
     every = formatted(plan_layout(plan, "all"), "table", None)
-    assert every.count("first seen 10 days ago (limit 1 day); exists only here\n") == 2
+    assert (
+        every.count("first seen 10 days ago (limit 1 day); exists only here; cannot be recovered (no archive)\n") == 2
+    )
 
 
 def test_what_outlives_its_container_is_not_called_under_the_age_limit() -> None:

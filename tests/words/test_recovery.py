@@ -11,6 +11,7 @@ from dockersweep.words.recovery import (
     lost_words,
     may_go_sentence,
     recovery_words,
+    short_way_back,
     way_back_text,
 )
 from tests.rig.inventories import ago
@@ -108,3 +109,36 @@ def test_what_went_to_make_room_is_named() -> None:
     named = "run-0 (empty), run 1 (empty), run 2 (empty), run 3 (empty), run 4 (empty) and 2 more"
     assert deleted_early_text(runs) == f"to make room, {named} were deleted from it before their time"
     assert may_go_sentence(()) == ""
+
+
+@pytest.mark.parametrize(
+    ("recovery", "short", "of_what_stays"),
+    [
+        (
+            Recovery(how="pull", text="app@sha256:1"),
+            "can be pulled again",
+            "could be pulled again as app@sha256:1",
+        ),
+        (
+            Recovery(how="archive", text="complete", until=ago(days=-14)),
+            "goes to the archive",
+            "would go to the archive (complete)",
+        ),
+        (
+            Recovery(how="archive", text="without ACLs and xattrs", until=ago(days=-14)),
+            "goes to the archive without ACLs and xattrs",
+            "would go to the archive (without ACLs and xattrs)",
+        ),
+        (
+            Recovery(how="none", text="no archive"),
+            "cannot be recovered (no archive)",
+            "could not be recovered (no archive)",
+        ),
+        (Recovery(how="recreate", text="its image stays"), "its image stays", "its image stays"),
+    ],
+)
+def test_each_way_has_a_text_for_rows_and_one_for_what_is_kept(
+    recovery: Recovery, short: str, of_what_stays: str
+) -> None:
+    assert short_way_back(recovery) == short
+    assert way_back_text(recovery, stays=True) == of_what_stays

@@ -19,13 +19,12 @@ from dockersweep.engine.removing.stopping import StopRequest
 from dockersweep.errors import ArchiveError, NoRoomError, NotArchivedError, RefusedError
 from dockersweep.files import is_there, what_is_wrong
 from dockersweep.model.archive import ArchivedObject
-from dockersweep.model.archive_facts import COMPLETE
 from dockersweep.model.history import ArchivedRow
 from dockersweep.model.inventory import Object, ObjectRef, ScanWarning
 from dockersweep.model.outcome import Archived, OutcomeDocument
 from dockersweep.model.plan import Plan, Removal
 from dockersweep.model.policy import ArchiveSettings
-from dockersweep.model.recovery import Recovery
+from dockersweep.model.recovery import COMPLETE, Recovery
 from dockersweep.policy.judging.recovery import has_data
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.words.lists import both

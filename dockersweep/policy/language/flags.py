@@ -155,14 +155,25 @@ def _refuse_default_rules(flags: PolicyFlags, policy: Policy) -> None:
         given = "--all-images and --spare-local change" if flags.all_images else "--spare-local changes"
         raise UsageError(
             f"{given} the default policy, but {policy.source} is in force: write match.recoverable = true in a rule "
-            "for images there, or give `--policy default --all-images` as well"
+            f"for images there, or give `{_default_policy(policy)} --all-images` as well"
         )
     for flag, is_given in (("--all-images", flags.all_images), ("--named-volumes", flags.named_volumes)):
         if is_given:
             raise UsageError(
                 f"{flag} adds a rule to the default policy, but {policy.source} is in force: "
-                f"write a rule there, or give `--policy default` as well"
+                f"write a rule there, or give `{_default_policy(policy)}` as well"
             )
+
+
+def _default_policy(policy: Policy) -> str:
+    """Return the flags for the default policy that archive what another policy archives."""
+    if policy.archive is None:
+        return "--policy default"
+    # Few runs are refused.
+    import shlex
+
+    folder = "" if policy.archive.folder is None else f" {shlex.quote(policy.archive.folder)}"
+    return f"--policy default --archive{folder}"
 
 
 def _add(rules: list[Rule], beside: Rule, added: Rule) -> None:
