@@ -18,6 +18,8 @@ RESTORED_FROM = "dockersweep.restored-from"
 other volume has. An image that is what it was has none."""
 RESTORED_IMAGES = "dockersweep-restored/"
 """How the names of images begin that have the writable layer of a container."""
+LAYERED = f"its image is {RESTORED_IMAGES}"
+"""How it begins that a container has such an image."""
 
 
 class RemovedRow(OfObject, frozen=True, kw_only=True):

@@ -14,7 +14,8 @@ from dockersweep.model.archive import (
 )
 from dockersweep.model.inventory import Kind
 from dockersweep.model.naming import PLURAL_OF
-from dockersweep.report.layout import Cell, Column, Layout, Section, rows_of, truth
+from dockersweep.report.footnotes import Footnotes
+from dockersweep.report.layout import Cell, Column, Layout, Section, rows_of, truth, without
 from dockersweep.report.local_time import local_date, local_time
 from dockersweep.units import format_instant, format_size
 from dockersweep.words.amounts import plural
@@ -24,14 +25,16 @@ Asks = Literal["list", "verify", "delete"]
 _UNKNOWN = "-"
 MOST_OBJECTS = 3
 _STATUS = {"kept": "", "goes": "would be deleted", "deleted": "deleted", "failed": "not deleted"}
+_ENGINE = Column("ENGINE", shortens=True)
+_NOTE = Column("NOTE", wraps=True, narrowest=12)
 _COLUMNS = (
     Column("RUN", right=True),
     Column("WHEN"),
-    Column("ENGINE", shortens=True),
+    _ENGINE,
     Column("ARCHIVED", wraps=True, narrowest=12),
     Column("SIZE", right=True),
     Column("KEPT UNTIL"),
-    Column("NOTE", wraps=True, narrowest=12),
+    _NOTE,
 )
 _OF_ONE = "`dockersweep archive show RUN` lists what is in a run, `dockersweep restore RUN` brings it back."
 
@@ -60,15 +63,30 @@ def _sections(report: ArchiveReport, asks: Asks) -> Iterator[Section]:
         yield Section(sentences=sentences, keeps_words=True, is_list=True)
         shown = [run for run in runs if asks != "delete" or run.status != "kept"]
         if shown:
-            yield Section(columns=_COLUMNS, rows=[_row(run) for run in shown])
+            yield without(_needless(shown), Section(columns=_COLUMNS, rows=[_row(run) for run in shown]))
     yield Section(sentences=tuple(_sentences(report, asks)), is_list=True)
+
+
+def _needless(runs: Sequence[RunInArchive]) -> set[Column]:
+    """Return the columns that say nothing, or the same in all rows: the engine then stands above."""
+    return {
+        column
+        for column, says_nothing in ((_ENGINE, len(_engines(runs)) == 1), (_NOTE, not any(map(_note, runs))))
+        if says_nothing
+    }
+
+
+def _engines(runs: Sequence[RunInArchive]) -> set[str | None]:
+    return {run.engine for run in runs}
 
 
 def _of_place(place: ArchivePlace, runs: Sequence[RunInArchive], asks: Asks) -> str:
     if place.size_bytes is None:
         return f"Archive: {place.folder} (cannot be read)"
     size = format_size(place.size_bytes)
-    counted = f"{plural(len(runs), 'run')}, {size}"
+    engines = _engines(runs)
+    of_engine = f" of {engine}" if len(engines) == 1 and (engine := next(iter(engines))) else ""
+    counted = f"{plural(len(runs), 'run')}{of_engine}, {size}"
     # What one run was asked for says nothing of how many there are.
     return f"Archive: {place.folder} ({size if asks == 'verify' else counted})"
 
@@ -170,7 +188,9 @@ def _run_sections(archive: Archive, run: RunInArchive, damaged: frozenset[_Key])
         Column("ARCHIVED", right=True),
         Column("NOTE", wraps=True),
     )
-    yield Section(columns=columns, rows=[_object_row(one, damaged) for one in archive.objects])
+    footnotes = Footnotes(map(_lacks, archive.objects))
+    yield Section(columns=columns, rows=[_object_row(one, damaged, footnotes) for one in archive.objects])
+    yield Section(sentences=tuple(footnotes.below()), is_list=True)
     yield Section(sentences=tuple(_below_objects(archive, run, damaged)), is_list=True)
 
 
@@ -192,10 +212,14 @@ def _shares(archive: Archive) -> bool:
     return len(set(paths)) < len(paths)
 
 
-def _object_row(one: ArchivedObject, damaged: frozenset[_Key]) -> tuple[str, ...]:
+def _lacks(one: ArchivedObject) -> str:
+    return f"without {', '.join(one.not_kept)}" if one.not_kept else ""
+
+
+def _object_row(one: ArchivedObject, damaged: frozenset[_Key], footnotes: Footnotes) -> tuple[str, ...]:
     size = _UNKNOWN if one.size_bytes is None else format_size(one.size_bytes)
-    lacks = f"without {', '.join(one.not_kept)}" if one.not_kept else ""
-    note = "; ".join(filter(None, ("damaged" if _key(one) in damaged else "", lacks)))
+    notes = "damaged" if _key(one) in damaged else "", footnotes.in_row(_lacks(one))
+    note = "; ".join(filter(None, notes))
     return one.kind, one.name, size, format_size(_archived_bytes(one)), note
 
 

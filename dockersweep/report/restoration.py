@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 from dockersweep.model.inventory import Kind
 from dockersweep.model.recovery import RestoreStatus
-from dockersweep.model.restoring import RESTORED_FROM, Restoration, Restored
+from dockersweep.model.restoring import LAYERED, RESTORED_FROM, Restoration, Restored
+from dockersweep.report.footnotes import Footnotes
 from dockersweep.report.headline import engine_sentence, engine_words, kind_counts, warning_sentences
 from dockersweep.report.layout import Cell, Column, Layout, Section, rows_of
 from dockersweep.report.text import capital
 from dockersweep.words.amounts import plural
 from dockersweep.words.lists import both
 
+MOST_IMAGES = 5
 MOST_ROWS = 30
 """With more objects only those are listed that were not simply restored."""
 _STATUS_WORDS: dict[RestoreStatus, str] = {
@@ -68,8 +70,10 @@ def _sections(document: Restoration) -> Iterator[Section]:
     if len(shown) > MOST_ROWS:
         shown = tuple(one for one in shown if one.status not in ("planned", "restored") or one.told)
     ordered = sorted(shown, key=lambda one: _WORST_FIRST.index(one.status))
-    yield Section(columns=_COLUMNS, rows=[_row(one) for one in ordered])
-    yield Section(sentences=tuple(_further(document)), is_list=True)
+    footnotes = Footnotes(note for one in ordered for note in _told(one))
+    yield Section(columns=_COLUMNS, rows=[_row(one, footnotes) for one in ordered])
+    yield Section(sentences=tuple(footnotes.below()), is_list=True)
+    yield Section(sentences=tuple(_further(document)), keeps_words=True, is_list=True)
     yield Section(sentences=warning_sentences(document.warnings))
 
 
@@ -92,9 +96,18 @@ def _further(document: Restoration) -> Iterator[str]:
         yield f"{records} of that run are left out: the next builds make them again."
     if any(one.kind == "container" and one.status == "restored" for one in document.restored):
         yield "Containers are not started: docker start NAME."
+    yield from _layered(document.restored)
     yield from _after_restoring(document.restored)
     if document.ended_early is not None:
         yield f"It ended early: {document.ended_early}. What is left can be restored again."
+
+
+def _layered(restored: Sequence[Restored]) -> Iterator[str]:
+    """Yield which images have the files of containers."""
+    told = [text for one in restored for text in one.told if text.startswith(LAYERED)]
+    yield from (f"{capital(text)}." for text in told[:MOST_IMAGES])
+    if len(told) > MOST_IMAGES:
+        yield f"So it is with {plural(len(told) - MOST_IMAGES, 'other container')}: --format json has all of them."
 
 
 def _after_restoring(restored: Sequence[Restored]) -> Iterator[str]:
@@ -121,13 +134,13 @@ def _counts(restored: Sequence[Restored], status: RestoreStatus) -> list[str]:
     return [*kind_counts(kinds), *([plural(tags, "tag")] if tags else [])]
 
 
-def _row(one: Restored) -> tuple[str, ...]:
+def _row(one: Restored, footnotes: Footnotes) -> tuple[str, ...]:
     return (
         _STATUS_WORDS[one.status],
         "tag" if one.action == "tag" else one.kind,
         one.name if one.as_name == one.name else f"{one.name} as {one.as_name}",
         _origin(one),
-        "; ".join(_notes(one)),
+        "; ".join(_notes(one, footnotes)),
     )
 
 
@@ -138,9 +151,15 @@ def _origin(one: Restored) -> str:
     return {"archive": f"archive{run}", "pull": "its registry", "recreate": f"ledger{run}"}.get(one.how, one.how)
 
 
-def _notes(one: Restored) -> Iterator[str]:
+def _told(one: Restored) -> Iterator[str]:
+    """Yield why an object was not restored, and what is not as it was. That a container has another image is told below
+    the table, by its whole name."""
     if one.detail is not None:
         yield one.detail
-    yield from one.told
+    yield from (text for text in one.told if not text.startswith(LAYERED))
+
+
+def _notes(one: Restored, footnotes: Footnotes) -> Iterator[str]:
+    yield from map(footnotes.in_row, _told(one))
     if one.needed_by is not None:
         yield f"needed by container {one.needed_by}"

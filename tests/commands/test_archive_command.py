@@ -17,6 +17,7 @@ from tests.archive.archives import a_run, archive_in, original, settings, tar_wi
 from tests.commands.calling import Caller
 from tests.ledger.past_runs import START
 from tests.ledger.test_archived import ROW
+from tests.rig.inventories import ENGINE
 from tests.rig.running import on_a_terminal
 
 pytestmark = pytest.mark.linux
@@ -54,7 +55,7 @@ def _policy(archive: ArchiveFolder, tmp_path: Path, more: str = "") -> str:
 def test_it_lists_the_runs_from_the_oldest_on(call: Caller, archive: ArchiveFolder) -> None:
     said = call("archive", "list")
     assert (said.status, said.err) == (0, "")
-    assert said.out.startswith(f"Archive: {archive.path} (3 runs, ")
+    assert said.out.startswith(f"Archive: {archive.path} (3 runs of {ENGINE.name}, ")
     rows = [line.split() for line in said.out.splitlines() if line.strip()[:2] in ("11", "12")]
     assert [row[0] for row in rows] == ["11", "12", "12"]
     assert "1 container, 1 network, 1 volume" in said.out
@@ -207,6 +208,18 @@ def test_wrong_usage_is_told(call: Caller, arguments: list[str], text: str) -> N
     assert text in said.err
 
 
+def test_on_a_narrow_terminal_runs_stay_a_table(
+    call: Caller, archive: ArchiveFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with a_run(archive, None) as run:
+        run.network(original("net", "network", "n" * 64), b"{}")
+    monkeypatch.setenv("COLUMNS", "80")
+    said = call("archive", "list").out
+    assert re.search(r"^ +RUN +WHEN +ARCHIVED +SIZE +KEPT UNTIL\n", said, re.MULTILINE)
+    assert re.search(rf"^{run.name} +2026-12-01 +1 network +", said, re.MULTILINE)
+    assert max(map(len, said.splitlines()[1:])) <= 80
+
+
 def _in_ledger(state: Path, *folders: Path) -> None:
     """Write down that runs have put something into these archives."""
     with Ledger(state) as ledger:
@@ -228,8 +241,8 @@ def test_archives_that_the_ledger_names_are_looked_into_too(
     _in_ledger(tmp_path, Path(other.path), tmp_path / "nowhere", Path(archive.path))
     said = call("archive", "list")
     assert (said.status, said.err) == (0, "")
-    assert said.out.startswith(f"Archive: {archive.path} (3 runs, ")
-    assert f"\nArchive: {other.path} (2 runs, " in said.out
+    assert said.out.startswith(f"Archive: {archive.path} (3 runs of {ENGINE.name}, ")
+    assert f"\nArchive: {other.path} (2 runs of {ENGINE.name}, " in said.out
     told = call("archive", "list", "--format", "json").json()
     assert [one["folder"] for one in told["archives"]] == [archive.path, other.path]
     assert [run["archive"] for run in told["runs"]] == [archive.path] * 3 + [other.path] * 2

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from dockersweep.model.inspect_document import part, parts
 from dockersweep.model.inventory import Kind
 from dockersweep.model.naming import short_id
-from dockersweep.model.restoring import RESTORED_IMAGES, Present, Removed, Step, mark_of
+from dockersweep.model.restoring import LAYERED, RESTORED_IMAGES, Present, Removed, Step, mark_of
 from dockersweep.policy.restoring.container_needs import needs_of
 
 _ORDER: tuple[Kind, ...] = ("network", "volume", "image", "container")
@@ -186,7 +186,8 @@ def _judged(step: Step, present: Present) -> Step:
     if removed.kind == "network":
         return _judged_network(step, present)
     if removed.kind == "container" and removed.archived is not None and _has_layer(removed):
-        told = f"its image is {restored_image(step)}: {removed.name}'s own files are one more layer of it"
+        image = restored_image(step).removeprefix(RESTORED_IMAGES)
+        told = f"{LAYERED}{image}: {removed.name}'s own files are one more layer of it"
         return replace(step, told=(told,))
     return step
 
