@@ -9,7 +9,7 @@ from datetime import datetime
 from dockersweep import __version__
 from dockersweep.archive.deleting import tidy
 from dockersweep.archive.lock import LOCK, locked, was_begun
-from dockersweep.archive.paths import cannot, is_run_name, make_folder, run_name, sync_folder
+from dockersweep.archive.paths import INDEX, cannot, is_run_name, make_folder, run_name, sync_folder
 from dockersweep.archive.retention import Deletion, StoredRun, delete, prune, run_names, stored_runs
 from dockersweep.archive.room import Room, nearest_folder
 from dockersweep.archive.run_reader import RunReader
@@ -118,6 +118,24 @@ def open_archive(path: str, *, make: bool = True) -> ArchiveFolder:
     except OSError as error:
         raise cannot("read", path, error) from None
     return ArchiveFolder(path)
+
+
+def open_named(path: str) -> ArchiveFolder:
+    """Return the archive in a folder that a person named.
+
+    Raises ArchiveError as `open_archive` does, and where it is no archive but a run in one.
+    """
+    path = os.path.realpath(path)
+    try:
+        if not is_folder(path):
+            raise ArchiveError(
+                f"there is no archive at {path}: --archive takes the directory that has one for each run in it"
+            )
+        if state_of(f"{path}/{INDEX}") is not None:
+            raise ArchiveError(f"{path} is one run of an archive: --archive {os.path.dirname(path)} names all of it")
+    except OSError as error:
+        raise cannot("read", path, error) from None
+    return open_archive(path, make=False)
 
 
 def problem_of(path: str) -> str | None:

@@ -14,7 +14,7 @@ from dockersweep.archive.retention import StoredRun, to_prune
 from dockersweep.archive.verification import Verified, note_verified
 from dockersweep.archive.verifying import verify
 from dockersweep.commands.archive_folder import archive_folder, known_archives
-from dockersweep.commands.archive_reporting import ReadArchive, read_archive, report_of
+from dockersweep.commands.archive_reporting import ReadArchive, read_archive, read_named, report_of
 from dockersweep.commands.options import ArchiveOptions
 from dockersweep.commands.write import terminal_width, write_aside, write_problems, write_result
 from dockersweep.errors import ArchiveError, LedgerError, RefusedError, UsageError
@@ -86,10 +86,7 @@ def _archives(options: ArchiveOptions, settings: "ArchiveSettings | None") -> tu
     Raises ArchiveError where the one that is named cannot be read, or is not there.
     """
     if options.folder is not None:
-        named = read_archive(os.path.realpath(options.folder))
-        if named.folder is None:
-            raise ArchiveError(named.place.problem or f"{named.place.folder} cannot be read")
-        return (named,)
+        return (read_named(options.folder),)
     known = known_archives(settings, _of_ledger())
     there = tuple(read_archive(folder) for folder in known if _may_be_there(folder))
     if not there:

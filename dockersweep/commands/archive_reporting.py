@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dockersweep.archive.folder import ArchiveFolder, open_archive
+from dockersweep.archive.folder import ArchiveFolder, open_archive, open_named
 from dockersweep.archive.retention import Deletion, StoredRun
 from dockersweep.archive.verification import Verified, verifications
 from dockersweep.errors import ArchiveError
@@ -23,13 +23,21 @@ class ReadArchive(Struct, frozen=True):
     """The oldest first."""
 
 
+def read_named(path: str) -> ReadArchive:
+    """Return what is in the archive in a folder that a person named. Raises ArchiveError where it cannot be read."""
+    return _read(open_named(path))
+
+
 def read_archive(path: str) -> ReadArchive:
     """Return what is in the archive in a folder that is there, or why it cannot be read."""
     try:
-        folder = open_archive(path, make=False)
-        return ReadArchive(ArchivePlace(folder=path, size_bytes=folder.taken_bytes()), folder, folder.runs())
+        return _read(open_archive(path, make=False))
     except ArchiveError as error:
         return ReadArchive(ArchivePlace(folder=path, size_bytes=None, problem=str(error)), None, ())
+
+
+def _read(folder: ArchiveFolder) -> ReadArchive:
+    return ReadArchive(ArchivePlace(folder=folder.path, size_bytes=folder.taken_bytes()), folder, folder.runs())
 
 
 def report_of(

@@ -163,6 +163,13 @@ def test_dropping_deletes_the_run_that_is_named(call: Caller, archive: ArchiveFo
     assert (said.status, archive.run_names()) == (0, (names[0], names[2]))
 
 
+def test_a_run_is_no_archive(call: Caller, archive: ArchiveFolder) -> None:
+    run = f"{archive.path}/{archive.run_names()[0]}"
+    said = call("archive", "list", "--archive", run)
+    assert (said.status, said.out) == (2, "")
+    assert f"{run} is one run of an archive: --archive {archive.path} names all of it" in said.err
+
+
 def test_what_could_not_be_deleted_is_told(call: Caller, archive: ArchiveFolder) -> None:
     strange = Path(archive.path) / archive.run_names()[0] / "strange"
     strange.write_text("mine")
@@ -199,7 +206,10 @@ def test_on_a_terminal_it_asks(call: Caller, archive: ArchiveFolder, answer: str
         (["drop", "--yes"], "a run is missing"),
         (["verify", "--yes"], "archive verify deletes nothing: leave out --dry-run and --yes"),
         (["list", "-H", "unix:///x"], "archive asks no engine: leave out -H, -c and the TLS flags"),
-        (["list", "--archive", "/nonexistent/archive"], "there is no archive at /nonexistent/archive"),
+        (
+            ["list", "--archive", "/nonexistent/archive"],
+            "no archive at /nonexistent/archive: --archive takes the directory",
+        ),
     ],
 )
 def test_wrong_usage_is_told(call: Caller, arguments: list[str], text: str) -> None:

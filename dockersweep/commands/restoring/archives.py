@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from dockersweep.archive.folder import open_archive
+from dockersweep.archive.folder import open_archive, open_named
 from dockersweep.archive.run_reader import RunReader
 from dockersweep.errors import ArchiveError
 from dockersweep.files import is_there, what_is_wrong
@@ -74,8 +74,9 @@ class Archives:
         """What could not be read, for people."""
         return tuple(ScanWarning(about="archive", text=text) for text in self.problems.values())
 
-    def look_into(self, folder: str, *, must_be_there: bool) -> None:
-        """Find the objects of the engine in an archive, once; what cannot be read is in `problems`."""
+    def look_into(self, folder: str, *, must_be_there: bool, is_named: bool = False) -> None:
+        """Find the objects of the engine in an archive, once; what cannot be read is in `problems`. `is_named`: a person
+        named the folder."""
         folder = os.path.realpath(folder)
         if folder in self.tried:
             return
@@ -83,7 +84,7 @@ class Archives:
             if not must_be_there and not is_there(folder):
                 return
             self.tried.append(folder)
-            archive = open_archive(folder, make=False)
+            archive = open_named(folder) if is_named else open_archive(folder, make=False)
             names = archive.run_names()
         except (ArchiveError, OSError) as error:
             self.problems[folder] = what_is_wrong(error)

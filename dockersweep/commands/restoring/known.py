@@ -28,7 +28,7 @@ def known_removals(
     Raises ArchiveError where that cannot be read.
     """
     rows = ledger.archived(engine)
-    archives.look_into(folder, must_be_there=is_named)
+    archives.look_into(folder, must_be_there=is_named, is_named=is_named)
     if is_named and (problem := archives.problems.get(os.path.realpath(folder))):
         raise ArchiveError(problem)
     looked_into = set()
