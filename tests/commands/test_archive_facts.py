@@ -38,6 +38,7 @@ from tests.rig.engines.disks import SmallDisk
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.kinds import EngineKind, kind
 from tests.rig.engines.litter import Litter
+from tests.rig.fake_engine import fake_engine
 from tests.rig.inventories import ENGINE, NOW, ago, container, image, inventory, volume, write_inventory
 from tests.rig.running import dockersweep
 
@@ -270,3 +271,18 @@ def test_nothing_goes_while_the_archive_is_not_there(call: Caller, tmp_path: Pat
     assert [one.recovery.how for one in plan.removals if one.recovery] == ["archive"]
     with pytest.raises(RefusedError, match="nothing removed: it has nothing"):
         archive.prepare(plan, survey)
+
+
+def test_a_report_tells_that_the_disk_of_the_archive_is_not_mounted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, state, policy = tmp_path / "keep", tmp_path / "state", tmp_path / "policy.toml"
+    monkeypatch.setenv("DOCKERSWEEP_STATE_DIR", str(state))
+    policy.write_text(f'version = 1\nremoves_nothing = true\n[archive]\nfolder = "{folder}"\n')
+    with fake_engine() as engine:
+        report = ("report", "--policy", str(policy), "--format", "json")
+        assert dockersweep(*report, host=engine.url).json()["archive"]["problem"] is None
+        swept_into(folder, state)
+        told = dockersweep(*report, host=engine.url).json()
+    assert told["archive"]["problem"].startswith(f"{folder} has nothing of the archive that keeps a run: mount its")
+    assert "DS029" in [finding["id"] for finding in told["findings"]]
