@@ -75,8 +75,10 @@ class Archives:
         return tuple(ScanWarning(about="archive", text=text) for text in self.problems.values())
 
     def look_into(self, folder: str, *, must_be_there: bool, is_named: bool = False) -> None:
-        """Find the objects of the engine in an archive, once; what cannot be read is in `problems`. `is_named` says that
-        a person named the folder."""
+        """Find the objects of the engine in an archive, once; what cannot be read is in `problems`.
+
+        `is_named` says that a person named the folder.
+        """
         folder = os.path.realpath(folder)
         if folder in self.tried:
             return
