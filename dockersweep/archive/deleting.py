@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 
 from dockersweep.archive.paths import (
@@ -69,12 +69,47 @@ def delete_run(path: str) -> None:
         except ArchiveError as error:
             raise ArchiveError(f"{error}; what cannot be read is not deleted: delete {path} by hand") from None
         try:
+            _refuse_foreign(folder, archive, path)
             aside = _beside(path, DELETED)
             os.rename(path, aside)
             sync_folder(os.path.dirname(path))
             _delete_aside(folder, archive, aside, path)
         except OSError as error:
             raise cannot("deleted", path, error) from None
+
+
+def _refuse_foreign(folder: int, archive: Archive, path: str) -> None:
+    """Raise ArchiveError for a file that is not dockersweep's: before anything is deleted, so that what the index names
+    stays as long as the run does. Raises OSError."""
+    named = {file.path for archived in archive.objects for file in archived.files}
+    foreign = next(_foreign(folder, "", named), None)
+    if foreign is not None:
+        raise _not_ours(path, foreign)
+
+
+def _foreign(folder: int, place: str, named: Container[str]) -> Iterator[str]:
+    for name in sorted(os.listdir(folder)):
+        path = f"{place}/{name}".lstrip("/")
+        if name.startswith(PARTIAL) or path in named:
+            continue
+        if _is_folder(name, folder):
+            with open_folder_below(folder, name) as inner:
+                yield from _foreign(inner, path, named)
+        elif not _is_of_run(place, name):
+            yield path
+
+
+def _is_of_run(place: str, name: str) -> bool:
+    """Whether a file in a run's folder is dockersweep's, though no object names it."""
+    is_index = not place and name == INDEX
+    is_blob = place == _BLOBS and _BLOB.fullmatch(name) is not None
+    return is_index or is_blob or name == OBJECT or name in _OWN.get(place, ())
+
+
+def _not_ours(path: str, name: str) -> ArchiveError:
+    return ArchiveError(
+        f"{path}/{name} is not dockersweep's, so it stays: look at it, and delete it by hand, then try again"
+    )
 
 
 def _delete_aside(folder: int, archive: Archive, aside: str, path: str) -> None:
@@ -85,9 +120,7 @@ def _delete_aside(folder: int, archive: Archive, aside: str, path: str) -> None:
         os.rmdir(aside)
         return
     os.rename(aside, path)
-    raise ArchiveError(
-        f"{path}/{left[0]} is not dockersweep's, so it stays: look at it, and delete it by hand, then try again"
-    )
+    raise _not_ours(path, left[0])
 
 
 def _beside(path: str, beginning: str) -> str:
@@ -200,7 +233,7 @@ def _delete_tree(folder: int, place: str) -> Iterator[str]:
             yield from left
         elif path == INDEX:
             continue
-        elif name == OBJECT or name in _OWN.get(place, ()) or (place == _BLOBS and _BLOB.fullmatch(name)):
+        elif _is_of_run(place, name):
             os.unlink(name, dir_fd=folder)
         else:
             yield path

@@ -14,6 +14,7 @@ from dockersweep.archive.deleting import tidy
 from dockersweep.archive.folder import ArchiveFolder
 from dockersweep.archive.retention import StoredRun, early_deletion, to_prune
 from dockersweep.archive.sizes import taken_by
+from dockersweep.archive.verifying import verify
 from dockersweep.errors import ArchiveError, NoRoomError
 from dockersweep.model.archive import Archive
 from tests.archive.archives import BEGUN_AT, a_run, archive_in, original, reader_of, settings, tar_with
@@ -134,6 +135,9 @@ def test_only_files_of_ours_go(tmp_path: Path) -> None:
     (Path(archive.path) / "2026-not-a-run").mkdir()
     (gone,) = archive.prune(BEGUN_AT + 99 * DAY, None)
     assert f"{name}/volumes/v0/precious is not dockersweep's, so it stays" in (gone.problem or "")
+    # Nothing of it has gone.
+    with archive.open_run(name) as run:
+        assert list(verify(run)) == []
     assert strange.read_text() == "mine"
     strange.unlink()
     (gone,) = archive.prune(BEGUN_AT + 99 * DAY, None)
