@@ -64,8 +64,8 @@ def test_a_further_round_archives_again_what_stayed_and_may_have_been_used(monke
     for _ in range(2):
         archive.prepare(plan, survey)
         for removal in removals:
-            archive.keep(removal)
-            archive.keep(removal)
+            archive.archive(removal)
+            archive.archive(removal)
     # An image is what its id says, whatever became of it meanwhile.
     assert made.written == ["volume", "image", "volume"]
     assert isinstance(objects[1], Image)
@@ -93,7 +93,7 @@ def test_nothing_is_held_of_what_could_not_be_archived(monkeypatch: pytest.Monke
     try:
         for _ in range(2):
             with pytest.raises(NotArchivedError, match="it changed while it was read"):
-                archive.keep(removal)
+                archive.archive(removal)
         assert made.held() is None
     finally:
         gc.enable()
@@ -115,10 +115,10 @@ def test_without_room_only_what_may_go_without_goes(monkeypatch: pytest.MonkeyPa
     records: Any = SimpleNamespace(run=SimpleNamespace(number=1), archived=lambda _: None)
     archive = RunArchive(cast("Any", None), SETTINGS, records, "here", StopRequest(), lambda ref: ref.id != "promised")
     archive.prepare(cast("Plan", SimpleNamespace(archive=None, removals=removals)), Survey(inventory(*objects), NOW))
-    kept = [archive.keep(removal).recovery for removal in removals[:2]]
+    kept = [archive.archive(removal).recovery for removal in removals[:2]]
     assert [(one.how, one.without_data) for one in kept] == [("none", False), ("none", True)]
     with pytest.raises(NotArchivedError, match="no room"):
-        archive.keep(removals[2])
+        archive.archive(removals[2])
 
 
 def test_what_a_saved_plan_has_a_way_back_for_does_not_go_without() -> None:

@@ -30,7 +30,7 @@ def carried(seen: Inventory, engine: RecordingEngine, change: Callable[[Plan], P
     """Carry out a plan that removes everything."""
     stop = StopRequest()
     reconnect = Reconnect(engine.check_back, 0, stop)
-    context = RemovalContext(engine, engine, reconnect, ListsNow(engine), {}, frozenset(), frozenset(), keeper=engine)
+    context = RemovalContext(engine, engine, reconnect, ListsNow(engine), {}, frozenset(), frozenset(), archiver=engine)
     return carry_out(change(plan_of(seen, EVERYTHING, NOW)), context, stop)
 
 

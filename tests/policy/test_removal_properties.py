@@ -28,7 +28,7 @@ def test_an_engine_receives_the_removals_that_the_plan_shows_and_no_others(seen:
     engine = RecordingEngine(seen)
     stop = StopRequest()
     reconnect = Reconnect(engine.check_back, 0, stop)
-    context = RemovalContext(engine, engine, reconnect, ListsNow(engine), {}, frozenset(), frozenset(), keeper=engine)
+    context = RemovalContext(engine, engine, reconnect, ListsNow(engine), {}, frozenset(), frozenset(), archiver=engine)
     carried = carry_out(plan, context, stop)
     assert [(one.status, one.detail) for one in carried.outcomes] == [("removed", None)] * len(plan.removals)
     shown = [(one.kind, one.id, one.action, one.name if one.action == "untag" else "") for one in plan.removals]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dockersweep.engine.api.answers import DiskUsage, ImageTags, UsagePart
 from dockersweep.engine.api.quirks import Quirks
 from dockersweep.engine.api.removal_answer import RemovalAnswer
-from dockersweep.engine.removing.removal import Kept
+from dockersweep.engine.removing.removal import WayBack
 from dockersweep.model.inventory import Container, Image, Inventory, Kind, Network, Object, ObjectRef, Service, Volume
 from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.outcome import Outcome
@@ -76,9 +76,9 @@ class RecordingEngine:
     def ended(self, removal: Removal, outcome: Outcome) -> None:
         pass
 
-    def keep(self, removal: Removal) -> Kept:
+    def archive(self, removal: Removal) -> WayBack:
         assert removal.recovery is not None
-        return Kept(removal.recovery, 1)
+        return WayBack(removal.recovery, 1)
 
     def failed_inside(self, error: Exception) -> None:
         raise error

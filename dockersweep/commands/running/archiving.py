@@ -14,7 +14,7 @@ from dockersweep.archive.retention import StoredRun, early_deletion
 from dockersweep.commands.archive_folder import archive_folder
 from dockersweep.commands.running.archive_writing import ArchiveWriting
 from dockersweep.commands.running.records import Records
-from dockersweep.engine.removing.removal import InterruptedArchivingError, Kept
+from dockersweep.engine.removing.removal import InterruptedArchivingError, WayBack
 from dockersweep.engine.removing.stopping import StopRequest
 from dockersweep.errors import ArchiveError, NoRoomError, NotArchivedError, RefusedError
 from dockersweep.files import is_there, what_is_wrong
@@ -64,7 +64,7 @@ class RunArchive:
         self._writing: ArchiveWriting | None = None
         self._survey: Survey | None = None
         self._on_engine_disk: bool | None = None
-        self._kept: dict[ObjectRef, Kept | str] = {}
+        self._ways_back: dict[ObjectRef, WayBack | str] = {}
         """What became of each object: a text says why it is not in the archive."""
         self._counted: set[str] = set()
         """The files that are counted: images share some."""
@@ -79,7 +79,7 @@ class RunArchive:
         nothing of the archive is there, though runs are kept in it."""
         self._survey = survey
         # What was archived in an earlier round and stayed may have been used since. An image is what its id says.
-        self._kept = {ref: kept for ref, kept in self._kept.items() if ref.kind == "image"}
+        self._ways_back = {ref: way_back for ref, way_back in self._ways_back.items() if ref.kind == "image"}
         if plan.archive is not None:
             self._on_engine_disk = plan.archive.on_engine_disk
         needed = any(removal.recovery is not None and removal.recovery.asks_archive for removal in plan.removals)
@@ -98,21 +98,21 @@ class RunArchive:
                 self._interrupt,
             )
 
-    def keep(self, removal: Removal) -> Kept:
-        """Archive an object, as `removal.Keeper` asks for."""
-        known: Kept | str | None = self._kept.get(removal.ref)
+    def archive(self, removal: Removal) -> WayBack:
+        """Archive an object, as `removal.Archiver` asks for."""
+        known: WayBack | str | None = self._ways_back.get(removal.ref)
         if known is None:
             try:
-                known = self._keep(removal)
+                known = self._archive(removal)
             except NotArchivedError as error:
                 # Its frames hold all that was reading and writing.
                 known = str(error)
-            self._kept[removal.ref] = known
+            self._ways_back[removal.ref] = known
         if isinstance(known, str):
             raise NotArchivedError(known)
         return known
 
-    def _keep(self, removal: Removal) -> Kept:
+    def _archive(self, removal: Removal) -> WayBack:
         writing, survey = self._writing, self._survey
         item = None if survey is None else survey.objects.get(removal.ref)
         if writing is None or survey is None or item is None:
@@ -122,7 +122,7 @@ class RunArchive:
             archived = self._in_turn(writing, item, size_bytes)
         except NoRoomError as error:
             if self._goes_without(removal.ref):
-                return Kept(Recovery(how="none", text=str(error), without_data=not has_data(item)), None)
+                return WayBack(Recovery(how="none", text=str(error), without_data=not has_data(item)), None)
             raise
         return self._recorded(archived, writing)
 
@@ -156,7 +156,7 @@ class RunArchive:
             self._in_hand += begun
             return self._in_hand
 
-    def _recorded(self, archived: ArchivedObject, writing: ArchiveWriting) -> Kept:
+    def _recorded(self, archived: ArchivedObject, writing: ArchiveWriting) -> WayBack:
         """Record where an object is; return its way back."""
         with self._counting:
             new = [file for file in archived.files if file.path not in self._counted]
@@ -175,7 +175,7 @@ class RunArchive:
             )
         )
         text = f"without {both(archived.not_kept)}" if archived.not_kept else COMPLETE
-        return Kept(Recovery(how="archive", text=text, until=writing.until), archived_bytes)
+        return WayBack(Recovery(how="archive", text=text, until=writing.until), archived_bytes)
 
     def _interrupt(self) -> None:
         if self._stop.is_set():

@@ -253,5 +253,5 @@ def _removal_context(plan: Plan, inventory: Inventory, context: RunContext) -> R
         going=frozenset(removal.id for removal in plan.removals if removal.action == "remove"),
         # If the scan could not list services, the plan was made without them.
         holder_among=ServicesNow(inventory).holder if is_manager and inventory.services is not None else None,
-        keeper=context.archive,
+        archiver=context.archive,
     )

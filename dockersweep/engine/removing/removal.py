@@ -71,8 +71,8 @@ class Record(Protocol):
         """Record that a bug in dockersweep ends the run."""
 
 
-class Kept(NamedTuple):
-    """An object that is in the archive, or goes without."""
+class WayBack(NamedTuple):
+    """How the removal of an object can be taken back that was archived, or goes without."""
 
     recovery: Recovery
     archived_bytes: int | None
@@ -83,10 +83,10 @@ class InterruptedArchivingError(Exception):
     """The run was asked to stop while it archived an object."""
 
 
-class Keeper(Protocol):
+class Archiver(Protocol):
     """Puts objects into the archive. Safe for several threads."""
 
-    def keep(self, removal: Removal) -> Kept:
+    def archive(self, removal: Removal) -> WayBack:
         """Archive an object, once, however many tags it loses before it is removed.
 
         Raises NotArchivedError with the reason for which it has to stay, EngineError, LedgerError, and
@@ -117,7 +117,7 @@ class RemovalContext(Struct, frozen=True):
     """The ids of all objects that the plan removes."""
     holder_among: Callable[[tuple[Service, ...], ObjectRef], str | None] | None = None
     """Returns which of the swarm's current services uses an object; None if there is no swarm to ask."""
-    keeper: Keeper | None = None
+    archiver: Archiver | None = None
     """The archive; None if there is none."""
 
 
@@ -148,11 +148,11 @@ def remove_one(context: RemovalContext, removal: Removal) -> Outcome:
     Raises EngineLostError if the engine went away before the removal was sent, and does not come back, and LedgerError
     if it cannot be recorded, and so is not sent. After that there is always an outcome; a SurpriseError has it too.
     """
-    kept: Kept | None = None
+    way_back: WayBack | None = None
     try:
         looked = _look_again(context, removal)
         if isinstance(looked, _Looked) and removal.recovery is not None and removal.recovery.asks_archive:
-            kept = _kept(context, removal)
+            way_back = _archived(context, removal)
             # Archiving may take long.
             looked = _look_again(context, removal)
     except (EngineLostError, LedgerError):
@@ -167,26 +167,26 @@ def remove_one(context: RemovalContext, removal: Removal) -> Outcome:
         return looked
     context.record.sending(removal, looked.document)
     outcome = _send(context, removal)
-    if kept is None or outcome.status != "removed":
+    if way_back is None or outcome.status != "removed":
         return outcome
-    archived_bytes = kept.archived_bytes if removal.action == "remove" else None
-    if kept.recovery.how == "none":
-        outcome = replace(outcome, detail=f"removed without an archive: {kept.recovery.text}")
-    return replace(outcome, recovery=kept.recovery, archived_bytes=archived_bytes)
+    archived_bytes = way_back.archived_bytes if removal.action == "remove" else None
+    if way_back.recovery.how == "none":
+        outcome = replace(outcome, detail=f"removed without an archive: {way_back.recovery.text}")
+    return replace(outcome, recovery=way_back.recovery, archived_bytes=archived_bytes)
 
 
-def _kept(context: RemovalContext, removal: Removal) -> Kept:
+def _archived(context: RemovalContext, removal: Removal) -> WayBack:
     """Archive an object; if the engine goes away meanwhile, wait for it and begin again, once."""
-    if context.keeper is None:
+    if context.archiver is None:
         raise NotArchivedError("no archive is open")
     try:
-        return context.keeper.keep(removal)
+        return context.archiver.archive(removal)
     except EngineLostError:
         context.reconnect.confirm_engine()
     except EngineError as error:
         raise NotArchivedError(str(error)) from None
     try:
-        return context.keeper.keep(removal)
+        return context.archiver.archive(removal)
     except EngineError as error:
         raise NotArchivedError(str(error)) from None
 
