@@ -23,7 +23,7 @@ from tests.rig.engines.roots import CACHE, Root, locked
 
 CHECKOUT = Path(__file__).parents[2]
 # The programs are those that the quick suite starts.
-_PROGRAMS = ("groff-base", "mandoc")
+_PROGRAMS = ("acl", "attr", "groff-base", "mandoc", "zstd")
 PYTHONS = {
     "3.11": Root("bookworm", ("python3.11", *_PROGRAMS)),
     "3.13": Root("trixie", ("python3.13", *_PROGRAMS)),
