@@ -1,7 +1,6 @@
 """`dockersweep archive`: what is in the archive, whether it is whole, and what goes from it. No engine is asked."""
 
 import os
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -65,12 +64,15 @@ def _check(options: ArchiveOptions) -> None:
         raise UsageError(f"archive {options.action} takes no run: leave out {options.run}")
     if (options.dry_run or options.yes) and options.action not in _DELETES:
         raise UsageError(f"archive {options.action} deletes nothing: leave out --dry-run and --yes")
-    if options.action in _DELETES and not (options.dry_run or options.yes or _can_ask()):
+    if options.action in _DELETES and not (options.dry_run or options.yes):
+        _require_terminal()
+
+
+def _require_terminal() -> None:
+    from dockersweep.commands.running.permission import can_ask
+
+    if not can_ask():
         raise RefusedError("there is no terminal to ask on; give --yes to delete, or --dry-run to look")
-
-
-def _can_ask() -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _settings(options: ArchiveOptions) -> "ArchiveSettings | None":

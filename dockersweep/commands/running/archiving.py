@@ -1,8 +1,8 @@
 """The archive of a run: opened when the first object goes into it, and finished at the end."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING
@@ -41,7 +41,7 @@ ABOUT = "archive"
 
 
 class RunArchive:
-    """The archive of a run. Several threads may call `keep` at once."""
+    """The archive of a run. Several threads may call `archive` at once."""
 
     def __init__(
         self,
@@ -229,20 +229,3 @@ class RunArchive:
             return deleted
         problems += [f"{one.run.name} is still in it: {one.problem}" for one in deletions if one.problem]
         return [*deleted, *(one.run for one in deletions if not one.problem)]
-
-
-@contextmanager
-def archive_of_run(
-    client: "Client",
-    settings: ArchiveSettings,
-    records: Records,
-    place: str,
-    stop: StopRequest,
-    goes_without: Callable[[ObjectRef], bool],
-) -> Iterator[RunArchive]:
-    """Yield the archive of a run; it is finished at the end in any case. Raises ArchiveError."""
-    archive = RunArchive(client, settings, records, place, stop, goes_without)
-    try:
-        yield archive
-    finally:
-        archive.close()

@@ -3,7 +3,7 @@
 import getpass
 import os
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -121,11 +121,12 @@ class Execution(Struct):
         if settings is None:
             return carry_out_rounds(planned, context)
         # Imported late, here and below: most runs have no archive.
-        from dockersweep.commands.running.archiving import archive_of_run
+        from dockersweep.commands.running.archiving import RunArchive
         from dockersweep.commands.running.archiving_place import archiving_place
 
         place, goes_without = archiving_place(), planned.goes_without
-        with archive_of_run(self.client, settings, context.records, place, context.stop, goes_without) as archive:
+        run_archive = RunArchive(self.client, settings, context.records, place, context.stop, goes_without)
+        with closing(run_archive) as archive:
             return archive.ended(carry_out_rounds(planned, replace(context, archive=archive)))
 
     def _reviewed(self, planned: PlannedRun) -> PlannedRun:
