@@ -290,6 +290,8 @@ def test_a_container_that_is_used_while_it_is_archived_stays(
         def use() -> None:
             litter.start(container)
             litter.wait(container)
+            # From afar only the engine's events tell, which come a moment later.
+            time.sleep(0.5)
 
         recording.before = once(lambda request: request.path == f"/containers/{container}/logs", use)
         run = sweep(host, tmp_path / "archive", "--kind", "container")
