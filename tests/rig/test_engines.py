@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -182,19 +183,20 @@ def test_wipe_brings_a_dead_engine_back(engine: Engine) -> None:
 @pytest.mark.parametrize("one", KINDS, ids=str)
 def test_nothing_is_left_behind(one: EngineKind) -> None:
     interfaces = os.listdir("/sys/class/net")
-    with Engine(one) as engine:
-        litter = Litter(engine)
-        litter.network("net")
-        litter.container(state="running", networks=["net"], volumes={"data": "/data"})
-        litter.container(state="paused")
-        run, namespace = engine.run_directory, _namespace(engine.pid)
-        assert len(_members(namespace)) > 3
-        assert cgroups.present(run.name)
-    # On a machine that is busy the kernel takes a moment to bury the dead.
-    deadline = time.monotonic() + 60
-    while _members(namespace) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert _members(namespace) == []
+    with ExitStack() as held:
+        with Engine(one) as engine:
+            litter = Litter(engine)
+            litter.network("net")
+            litter.container(state="running", networks=["net"], volumes={"data": "/data"})
+            litter.container(state="paused")
+            run, namespace = engine.run_directory, held.enter_context(_namespace(engine.pid))
+            assert len(_members(namespace)) > 3
+            assert cgroups.present(run.name)
+        # On a machine that is busy the kernel takes a moment to bury the dead.
+        deadline = time.monotonic() + 60
+        while _members(namespace) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert _members(namespace) == []
     assert not run.exists()
     assert cgroups.present(run.name) == []
     assert run.name not in Path("/proc/self/mounts").read_text()
@@ -218,16 +220,16 @@ def owner(checkout: Path) -> Iterator[subprocess.Popen[str]]:
 @pytest.mark.engines
 def test_an_engine_goes_with_its_owner(owner: subprocess.Popen[str]) -> None:
     run, keeper = _owned(owner)
-    namespace = _namespace(int((run / "pid").read_text()))
     ended = os.pidfd_open(keeper)
-    owner.kill()
-    assert select.select([ended], [], [], 20)[0]
-    os.close(ended)
-    # The last of them may still be on its way out.
-    until = time.monotonic() + 20
-    while _members(namespace) and time.monotonic() < until:
-        time.sleep(0.1)
-    assert _members(namespace) == []
+    with _namespace(int((run / "pid").read_text())) as namespace:
+        owner.kill()
+        assert select.select([ended], [], [], 20)[0]
+        os.close(ended)
+        # The last of them may still be on its way out.
+        until = time.monotonic() + 20
+        while _members(namespace) and time.monotonic() < until:
+            time.sleep(0.1)
+        assert _members(namespace) == []
     assert not run.exists()
     assert cgroups.present(run.name) == []
 
@@ -350,8 +352,16 @@ def _owned(owner: subprocess.Popen[str]) -> tuple[Path, int]:
     return Path(run), int(keeper)
 
 
-def _namespace(pid: int) -> str:
-    return os.readlink(f"/proc/{pid}/ns/pid")
+@contextmanager
+def _namespace(pid: int) -> Iterator[str]:
+    """Yield the name of a process's namespace. It is held open, or its number could be another engine's by now: the
+    kernel gives the lowest free one."""
+    path = f"/proc/{pid}/ns/pid"
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield os.readlink(path)
+    finally:
+        os.close(descriptor)
 
 
 def _members(namespace: str) -> list[int]:
