@@ -238,6 +238,46 @@ class ArchiveSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What becomes of an object for which the archive has no room: it stays, or it is removed without."""
 
 
+class Schedule(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """When a watcher carries out the rules: at a time of the day, every so often, or never. At most one is set."""
+
+    text: str
+    daily_minute: int | None = None
+    """Minutes after midnight, by the clock on the wall of the machine."""
+    every_seconds: int | None = None
+
+
+class WatchSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """When a watcher acts."""
+
+    sweep: Schedule
+    """When it carries out the rules."""
+    splay: Age
+    """Up to how much later than `sweep` says, always the same on one machine: a hundred hosts do not start together."""
+    settle: Age
+    """How long no pull, load or build may have ended before anything is removed."""
+    settle_at_most: Age
+    """How long a sweep waits for that; then it removes all the same."""
+    backoff: Age
+    """How long after a sweep that missed its target, or failed, none is made for space."""
+
+
+NotifyOn = Literal["removed", "failed", "target-missed", "silent"]
+"""How a run ended: it removed something; it was refused, failed or removed only some; it missed its space target; or
+none of these."""
+
+
+class NotifySettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who is told how a run ended."""
+
+    command: tuple[str, ...] = ()
+    """A program and its arguments, which gets the outcome document on standard input; empty for none."""
+    urls: tuple[str, ...] = ()
+    """Addresses of services, as apprise takes them. They hold secrets: never to be printed or written to a document."""
+    on: tuple[NotifyOn, ...] = ("removed", "failed", "target-missed")
+    timeout_seconds: int
+
+
 DEFAULT_SOURCE = "the default policy"
 
 
@@ -262,6 +302,12 @@ class Policy(Struct, frozen=True, kw_only=True):
     """The ids of findings that a report leaves out."""
     retry_refused: bool = False
     """Whether to plan removals that the engine refused in several runs."""
+    only_target: bool = False
+    """Whether only the space target removes something: rules keep what they keep."""
+    watch: WatchSettings | None = None
+    """None where the file has no such table: a watcher then has its defaults."""
+    notify: NotifySettings | None = None
+    """None where nobody is told. It is in no document: see `urls`."""
 
     @property
     def removes_without_room(self) -> bool:

@@ -1,0 +1,81 @@
+"""What a watcher knows of itself: its metrics, its health and the line that systemd shows are made of it."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from dockersweep.model.quantities import Bytes, Instant
+
+SweepCause = Literal["schedule", "space"]
+"""Why a watcher sweeps: the schedule of the rules, or a space target that begins."""
+
+
+class WatchedDisk(Struct, frozen=True, kw_only=True):
+    """A disk that a space target is about, as statvfs tells it."""
+
+    name: str
+    total_bytes: Bytes
+    free_bytes: Bytes
+    begins: bool | None
+    """Whether the target asks for space on it; None where that is not known without a scan."""
+
+
+class LastSweep(Struct, frozen=True, kw_only=True):
+    """How the last sweep of a watcher ended."""
+
+    cause: SweepCause
+    started_at: Instant
+    finished_at: Instant
+    exit_status: int
+    removed: int
+    freed_bytes: Bytes | None
+    target_reached: bool | None
+    """None without a target, and where it is not known."""
+    run: int | None
+    """Its number in the ledger."""
+
+
+class EventState(Struct, frozen=True, kw_only=True):
+    """What became of the engine's events so far."""
+
+    is_connected: bool = False
+    """Whether events come in now."""
+    received: int = 0
+    recorded: int = 0
+    """Of those received, the ones that are in the ledger, or are no uses."""
+    gaps: int = 0
+    """How often events were missed, or may have been."""
+    gap_seconds: float = 0.0
+    """How much time these gaps cover, the current one included."""
+    complete_until: Instant | None = None
+    """Up to when, by the engine's clock, every event is known; None before the first reading."""
+    ledger_problem: str | None = None
+    """Why they cannot be recorded."""
+
+
+class WatchState(Struct, frozen=True, kw_only=True):
+    """A watcher at one moment."""
+
+    started_at: Instant
+    endpoint: str
+    engine: str | None
+    """The name of the engine; None until it has answered."""
+    events: EventState
+    policy_source: str
+    policy_problem: str | None = None
+    """Why the policy file as it is now is not in force, and an earlier one is."""
+    target: str | None = None
+    """What the target asks for, in words; None without a target."""
+    disks: tuple[WatchedDisk, ...] = ()
+    sweeping: SweepCause | None = None
+    """Why a sweep is under way; None for none."""
+    waits: str | None = None
+    """Why a sweep that is due has not begun, in words."""
+    next_sweep_at: Instant | None = None
+    """When the rules are carried out next; None for never."""
+    last_sweep: LastSweep | None = None
+    sweeps: Mapping[tuple[SweepCause, int], int] = {}
+    """How many sweeps ended with which exit status."""
+    ticked_at: float = 0.0
+    """When the watcher last went round, in seconds of the monotonic clock."""
