@@ -74,6 +74,8 @@ _FROM_SEVENTH = (
 
 _FROM_EIGHTH = tuple(TABLES[name] for name in ("archived", "early_deletions", "definitions", "restorations"))
 
+_FROM_NINTH = tuple(TABLES[name] for name in ("pending_events", "watchers"))
+
 MIGRATIONS: dict[int, Iterable[str]] = {
     1: (_FIRST,),
     2: (_SECOND,),
@@ -85,6 +87,7 @@ MIGRATIONS: dict[int, Iterable[str]] = {
     7: _FROM_SIXTH,
     8: _FROM_SEVENTH,
     9: _FROM_EIGHTH,
+    10: _FROM_NINTH,
 }
 """Version -> the statements that lead to it from the version before; version 0 is an empty file."""
 

@@ -429,6 +429,7 @@ def forget_before(database: sqlite3.Connection, before: datetime) -> None:
         for table in (
             *("objects", "layers", "marks", "failures", "refusals", "registry_answers"),
             *("uses", "last_projects", "inherited_labels", "projects", "watched", "event_readings"),
+            *("pending_events", "watchers"),
         ):
             database.executemany(f"DELETE FROM {table} WHERE engine = ?", lost)
         database.execute("DELETE FROM projects WHERE container_at < ?", unseen)

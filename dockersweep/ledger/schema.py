@@ -5,7 +5,7 @@ Instants are whole seconds since 1970 in UTC, bytes are integers, NULL is unknow
 
 import sqlite3
 
-VERSION = 9
+VERSION = 10
 FIRST_WITH_RUNS = 3
 """The first version that records runs; its tables have only gained since."""
 FIRST_WITH_RESTORATIONS = 9
@@ -344,6 +344,26 @@ CREATE TABLE restorations (
     ended_at INTEGER,
     PRIMARY KEY (run, position)
 ) WITHOUT ROWID""",
+    # Events that a watcher received and no scan has made uses of yet: of those that differ only in their time the last,
+    # with how many there were. other is the container of a volume or network, or the name of an image; told is JSON.
+    "pending_events": """
+CREATE TABLE pending_events (
+    engine INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    id TEXT NOT NULL,
+    action TEXT NOT NULL,
+    other TEXT NOT NULL,
+    at_nanos INTEGER NOT NULL,
+    times INTEGER NOT NULL,
+    told BLOB NOT NULL,
+    PRIMARY KEY (engine, type, id, action, other)
+) WITHOUT ROWID""",
+    # When a watcher last carried out the rules by its schedule.
+    "watchers": """
+CREATE TABLE watchers (
+    engine INTEGER PRIMARY KEY,
+    scheduled_at INTEGER
+)""",
 }
 """The statements that create a ledger of this version, by the name of the table or index."""
 

@@ -54,6 +54,18 @@ class EventState(Struct, frozen=True, kw_only=True):
     """Why they cannot be recorded."""
 
 
+GapCause = Literal["not watched", "engine restarted", "connection lost", "too many events", "clock set back"]
+"""Why events were missed, or may have been."""
+
+
+class EventGap(Struct, frozen=True, kw_only=True):
+    """Time of which not every event is known, by the engine's clock."""
+
+    begins_at: Instant
+    ends_at: Instant
+    why: GapCause
+
+
 class WatchState(Struct, frozen=True, kw_only=True):
     """A watcher at one moment."""
 

@@ -36,7 +36,7 @@ def written_by(version: int, folder: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize(("version", "freed"), [(4, 42), (5, 45), (6, 45), (7, 45), (8, 45)])
+@pytest.mark.parametrize(("version", "freed"), [(4, 42), (5, 45), (6, 45), (7, 45), (8, 45), (9, 45)])
 def test_an_older_version_is_brought_up_with_all_it_remembered(tmp_path: Path, version: int, freed: int) -> None:
     written_by(version, tmp_path)
     with Ledger(tmp_path) as ledger:
@@ -68,7 +68,7 @@ def test_older_versions_tell_by_names_which_images_had_no_tag(tmp_path: Path) ->
     assert told == {"sha256:a": True, "sha256:c": False}
 
 
-@pytest.mark.parametrize("version", [4, 5, 6, 7, 8])
+@pytest.mark.parametrize("version", [4, 5, 6, 7, 8, 9])
 def test_runs_of_an_older_version_are_told_before_a_run_brings_it_up(tmp_path: Path, version: int) -> None:
     file = written_by(version, tmp_path)
     before = file.read_bytes()
