@@ -18,6 +18,7 @@ verbs, in the order of use:
   explain       why an object is kept, until when  {program} explain app:1
   history       what earlier runs did              {program} history 12
   restore       take removals back                 {program} restore 12
+  watch         sweep when space gets short        {program} watch
   swarm         a verb on every node of a swarm    {program} swarm --help
   archive       what can be taken back from there  {program} archive list
   fleet         many hosts, from saved documents   {program} fleet report DIR
@@ -47,7 +48,8 @@ flags of every verb:
   -h, --help           show this; behind a verb, its flags
   --version            show the version
 
-Nothing is removed but by `sweep`, after a yes or with --yes, and by `apply`.
+Nothing is removed but by `sweep`, after a yes or with --yes, by `apply`, and
+by `watch`.
 `{program} VERB --help` shows the flags of a verb, `{program} man`
 the rest, `{program} man dockersweep.toml` how to write a policy.
 """

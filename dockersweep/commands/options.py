@@ -166,6 +166,23 @@ class ApplyOptions(Struct, frozen=True, kw_only=True):
     max_age: "Age"
 
 
+class WatchOptions(Struct, frozen=True, kw_only=True):
+    """The options of `watch`."""
+
+    run: RunOptions
+    """Those of its sweeps."""
+    policy: PolicyOptions
+    interval_seconds: float
+    """How often it looks how full the disks are."""
+    listen: str | None
+    """Where it serves its metrics: "127.0.0.1:9180", "unix:/run/x.sock"."""
+    listen_any: bool
+    """Whether that may be an address that others can reach."""
+    metrics_file: str | None
+    command_line: tuple[str, ...]
+    """The words that it was called with, which its sweeps get too."""
+
+
 class ReportOptions(Struct, frozen=True, kw_only=True):
     """The options of `report`."""
 
@@ -365,6 +382,7 @@ Options = (
     | PlanOptions
     | SweepOptions
     | ApplyOptions
+    | WatchOptions
     | ReportOptions
     | ExplainOptions
     | HistoryOptions
@@ -561,6 +579,16 @@ def _of_apply(arguments: argparse.Namespace) -> ApplyOptions:
     return ApplyOptions(run=_run(arguments), policy=_policy(arguments), plan=arguments.plan, max_age=arguments.max_age)
 
 
+def _of_watch(arguments: argparse.Namespace) -> WatchOptions:
+    return _made(
+        WatchOptions,
+        arguments,
+        run=_run(arguments),
+        policy=_policy(arguments),
+        interval_seconds=arguments.interval.seconds,
+    )
+
+
 def _of_report(arguments: argparse.Namespace) -> ReportOptions:
     return _made(ReportOptions, arguments, **_common(arguments))
 
@@ -691,6 +719,7 @@ _OPTIONS: dict[str, Callable[[argparse.Namespace], Options]] = {
     "explain": _of_explain,
     "history": _of_history,
     "restore": _of_restore,
+    "watch": _of_watch,
     "swarm": _of_swarm,
     "policy": _of_policy,
     "fleet": _of_fleet,

@@ -14,7 +14,7 @@ NAMES_WHAT_IS_READ = ("host", "context", "inventory", "fleet")
 """Flags that are refused when repeated: the last one would silently select another engine or inventory."""
 NAMES_HOSTS = ("host", "context", "group", "only", "but")
 """Flags of which each value counts, for a verb that takes several hosts."""
-REMOVING_VERBS = ("sweep", "apply")
+REMOVING_VERBS = ("sweep", "apply", "watch")
 
 
 class StoreOnce(argparse._StoreAction):

@@ -41,14 +41,16 @@ def parse(argv: Sequence[str], program: str = PROGRAM) -> argparse.Namespace:
     arguments = build_parser(argv, program).parse_args(argv)
     if arguments.verb is None:
         raise UsageError(
-            "a verb is missing: scan, plan, sweep, apply, report, explain, history, restore, swarm, archive, fleet, "
-            f"policy, schema, completion, docker-plugin or man; see `{program} --help`"
+            "a verb is missing: scan, plan, sweep, apply, report, explain, history, restore, watch, swarm, archive, "
+            f"fleet, policy, schema, completion, docker-plugin or man; see `{program} --help`"
         )
     arguments.repeated = repeated_flags(arguments)
     if arguments.verb == "swarm":
         from dockersweep.parser.swarm_verb import node_words
 
         arguments.words = node_words(argv)
+    if arguments.verb == "watch":
+        arguments.command_line = tuple(argv)
     arguments.each = {dest: each_value(arguments, dest) for dest in NAMES_HOSTS}
     arguments.format = arguments.format or _format_of(arguments.output, arguments.formats)
     if arguments.format not in arguments.formats:

@@ -289,6 +289,12 @@ def _swarm(verbs: "Verbs") -> None:
     add_swarm(verbs, _add_verb)
 
 
+def _watch(verbs: "Verbs") -> None:
+    from dockersweep.parser.watch_verb import add_watch
+
+    add_watch(verbs, _add_verb)
+
+
 ADD_VERBS: dict[str, Callable[["Verbs"], None]] = {
     "scan": _scan,
     "plan": _plan,
@@ -298,6 +304,7 @@ ADD_VERBS: dict[str, Callable[["Verbs"], None]] = {
     "explain": _explain,
     "history": _history,
     "restore": _restore,
+    "watch": _watch,
     "swarm": _swarm,
     "archive": _archive,
     "fleet": _fleet,

@@ -36,7 +36,7 @@ SEEN = inventory(
 
 VERBS = {
     "scan": [], "plan": [], "sweep": ["--yes"], "apply": ["plan.json"], "report": [], "explain": ["app"], "history": [],
-    "restore": ["12"], "swarm": ["scan"], "archive": ["list"], "fleet": ["report"], "policy": ["show"],
+    "restore": ["12"], "watch": [], "swarm": ["scan"], "archive": ["list"], "fleet": ["report"], "policy": ["show"],
     "schema": ["plan"], "completion": ["bash"], "docker-plugin": ["install"], "man": [],
 }  # fmt: skip
 """Each verb, with what it cannot be called without."""
@@ -97,7 +97,7 @@ def test_help_names_the_verbs_in_the_order_of_use_with_an_example_each() -> None
     run = dockersweep("--help")
     assert run.status == 0
     lines = [line for line in run.stdout.splitlines() if line.startswith("  ") and " dockersweep " in line]
-    verbs = ["scan", "plan", "sweep", "apply", "report", "explain", "history", "restore"]
+    verbs = ["scan", "plan", "sweep", "apply", "report", "explain", "history", "restore", "watch"]
     verbs += ["swarm", "archive", "fleet", "policy", "schema", "completion", "man"]
     assert [line.split()[0] for line in lines] == verbs
     assert all(len(line) <= 80 for line in run.stdout.splitlines())
@@ -108,7 +108,7 @@ def test_help_names_the_verbs_in_the_order_of_use_with_an_example_each() -> None
     [
         (
             [],
-            "a verb is missing: scan, plan, sweep, apply, report, explain, history, restore, swarm, archive, fleet, ",
+            "a verb is missing: scan, plan, sweep, apply, report, explain, history, restore, watch, swarm, archive, ",
         ),
         (["wipe"], 'argument VERB: there is no "wipe": choose from scan, plan, sweep'),
         (["swep"], 'argument VERB: there is no "swep"; did you mean sweep? see `dockersweep --help`'),
