@@ -34,6 +34,17 @@ _SPACE = Meta(
     extra_json_schema={"pattern": r"^\s*\d+(\.\d+)?\s*(%|([kKMGTP]i?)?B)\s*$", "examples": ["85%", "120GB"]},
 )
 _GROUP = Meta(extra={"reads": "group"}, extra_json_schema={"pattern": "^(repository|project|none|label:.+)$"})
+_WAIT = Meta(
+    extra={"reads": "wait"},
+    extra_json_schema={"pattern": r"^\s*(\d+(\.\d+)?\s*[smhdw]\s*)+$", "examples": ["30s", "10m"]},
+)
+_SCHEDULE = Meta(
+    extra={"reads": "schedule"},
+    extra_json_schema={
+        "pattern": r"^\s*(never|daily\s+\d{1,2}:\d{2}|every\s+(\d+(\.\d+)?\s*[smhdw]\s*)+)\s*$",
+        "examples": ["daily 04:00", "every 6h", "never"],
+    },
+)
 _SOME = Meta(min_length=1)
 _PATH = Meta(
     min_length=1,
@@ -49,6 +60,8 @@ AgeText = Annotated[str, _AGE]
 SizeText = Annotated[str, _SIZE]
 PercentText = Annotated[str, _PERCENT]
 SpaceText = Annotated[str, _SPACE]
+WaitText = Annotated[str, _WAIT]
+ScheduleText = Annotated[str, _SCHEDULE]
 PatternText = Annotated[str, Meta(min_length=1, extra={"reads": "pattern"})]
 PairText = Annotated[str, Meta(min_length=1, extra={"reads": "pair"})]
 Patterns = PatternText | Annotated[list[PatternText], _SOME]
@@ -241,6 +254,26 @@ class ArchiveTable(_Table, frozen=True, kw_only=True):
     ] = "keep"
 
 
+class WatchTable(_Table, frozen=True, kw_only=True):
+    """When `dockersweep watch` acts."""
+
+    sweep: Annotated[ScheduleText, _says("When the rules are carried out, by the local time of the machine.")] = (
+        "daily 04:00"
+    )
+    splay: Annotated[
+        WaitText | None, _says("Up to how much later, always the same on one machine; 1h, or the interval if shorter.")
+    ] = None
+    settle: Annotated[
+        WaitText, _says("Nothing is removed while a pull, load, import, build or commit ended within this time.")
+    ] = "2m"
+    settle_at_most: Annotated[
+        WaitText | None, _says("How long a sweep waits for that; 20m, or settle if that is longer.")
+    ] = None
+    backoff: Annotated[
+        WaitText, _says("How long after a sweep that missed its target, or failed, none is made for space.")
+    ] = "10m"
+
+
 class RegistriesTable(_Table, frozen=True, kw_only=True):
     """Requests to registries: none, unless this table says so."""
 
@@ -264,6 +297,7 @@ class PolicyFile(_Table, frozen=True, kw_only=True):
     rule: Annotated[list[RuleTable], _says("The rules, judged in this order.")] = []
     target: Annotated[TargetTable | None, _says("Space that must be free.")] = None
     archive: Annotated[ArchiveTable | None, _says("What is archived before it is removed.")] = None
+    watch: Annotated[WatchTable | None, _says("When `dockersweep watch` acts.")] = None
     registries: Annotated[RegistriesTable | None, _says("What is asked of registries.")] = None
     report: Annotated[ReportTable | None, _says("What `dockersweep report` tells.")] = None
     removes_nothing: Annotated[bool, _says("Says that a file without a rule and a target is meant.")] = False

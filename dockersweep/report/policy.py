@@ -4,7 +4,17 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.naming import PLURAL_OF
-from dockersweep.model.policy import ArchiveSettings, Keep, LimitSettings, Policy, Protections, Remove, Rule, Target
+from dockersweep.model.policy import (
+    ArchiveSettings,
+    Keep,
+    LimitSettings,
+    Policy,
+    Protections,
+    Remove,
+    Rule,
+    Target,
+    WatchSettings,
+)
 from dockersweep.report.headline import NOUN_OF
 from dockersweep.report.layout import Layout, Section
 from dockersweep.report.text import capital
@@ -43,7 +53,9 @@ def _sections(policy: Policy) -> Iterator[Section]:
     registries = asked if policy.asks_registries else ()
     ignored = (f"Reports leave out the findings {both(silenced)}.",) if silenced else ()
     goes_on = not policy.rules and policy.target is None and policy.archive is None
-    yield Section(sentences=[*spared, *limits, "Everything else is kept.", *registries, *ignored], goes_on=goes_on)
+    watching = [] if policy.watch is None else list(_watching(policy.watch))
+    everything = [*spared, *limits, "Everything else is kept.", *registries, *ignored, *watching]
+    yield Section(sentences=everything, goes_on=goes_on)
 
 
 def _with_details(sentence: str, details: Iterable[str], goes_on: bool = False) -> Iterator[Section]:
@@ -201,6 +213,18 @@ def _archive(policy: Policy, archive: ArchiveSettings) -> Iterator[str]:
         yield "What it has no room for is kept."
     else:
         yield "What it has no room for is removed without an archive."
+
+
+def _watching(watch: WatchSettings) -> Iterator[str]:
+    later = "" if watch.splay.is_zero or watch.sweep.text == "never" else f", up to {watch.splay.words()} later"
+    rules = "never" if watch.sweep.text == "never" else f"{watch.sweep.text}{later}"
+    yield f"`dockersweep watch` carries out the rules: {rules}."
+    if not watch.settle.is_zero:
+        yield (
+            f"Its sweeps wait until no pull, load or build has ended for {watch.settle.words()}, "
+            f"at most {watch.settle_at_most.words()}."
+        )
+    yield f"After one that missed its target or failed, it makes none for space for {watch.backoff.words()}."
 
 
 def _taken(target: Target) -> Iterator[str]:

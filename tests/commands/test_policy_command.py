@@ -202,6 +202,12 @@ keep_for = "13d"
 max_size = "21GB"
 min_free = "11%"
 when_full = "remove"
+[watch]
+sweep = "every 7h"
+splay = "17m"
+settle = "3m"
+settle_at_most = "33m"
+backoff = "44m"
 """
 SHOWN = (
     "keep;env=prod;prod-*;base/*;billing;1 hour;500 objects;200 GB;60%;*app*;team/app;tag v*;sha256:12*;a or b=c;shop;"
@@ -212,7 +218,8 @@ SHOWN = (
     "exited or dead;0 or 137;do not restart by themselves;stopped for 11 days;driver local;type=nfs;with mount options;"
     "anonymous;older than 12 days;source.local;whatever the age;85%;70%;90%;80%;build-cache records and images;"
     "never removed;younger than 2 hours;containers, volumes and images that no registry is known to have;/srv/archive;"
-    "13 days;at most 21GB;11% of its disk;removed without an archive;Everything else is kept."
+    "13 days;at most 21GB;11% of its disk;removed without an archive;Everything else is kept.;"
+    "every 7h, up to 17 minutes later;for 3 minutes;at most 33 minutes;for 44 minutes"
 )
 
 

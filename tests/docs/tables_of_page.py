@@ -16,6 +16,7 @@ from tests.rig.roff import Entry
 CALLED = {
     "pattern": "PATTERNS", "pair": "PAIRS", "age": "AGE", "size": "SIZE", "percent": "SHARE", "space": "SPACE",
     "group": "GROUP", "path": "PATHS", "folder": "FOLDER", "name": "TEXT", "timeout": "DURATION", "wait": "DURATION",
+    "schedule": "SCHEDULE",
 }  # fmt: skip
 
 

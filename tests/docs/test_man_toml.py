@@ -45,6 +45,8 @@ UNDERSTOOD = {
     "[target].inodes_below": "what inodes_above says",
     "[target].order": json.dumps(DEFAULT_ORDER),
     "[archive].folder": "archive/ beside the ledger",
+    "[watch].splay": '"1h", or with every the interval if that is shorter',
+    "[watch].settle_at_most": '"20m", or settle where that is longer',
     "[archive].kinds": json.dumps(DEFAULT_ARCHIVED),
 }
 
@@ -58,6 +60,7 @@ TABLES: dict[str, type[Struct]] = {
     "remove": policyfile.RemoveTable,
     "[target]": policyfile.TargetTable,
     "[archive]": policyfile.ArchiveTable,
+    "[watch]": policyfile.WatchTable,
     "[registries]": policyfile.RegistriesTable,
     "[report]": policyfile.ReportTable,
 }

@@ -192,11 +192,12 @@ def test_each_example_of_init_holds(part: str) -> None:
 
 def test_all_examples_of_init_hold_together() -> None:
     policy = read(uncommented(default_policy_text()))
-    assert len(EXAMPLES) == 7
+    assert len(EXAMPLES) == 8
     assert policy.target is not None
     assert policy.limits != LimitSettings()
     assert policy.protections.projects
     assert policy.archive is not None
+    assert policy.watch is not None
     assert policy.rules[-1].keep is not None
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct, inspect
 
 from dockersweep.errors import UsageError
 from dockersweep.policy.language.problems import KeyProblem, label, quoted, written_number
+from dockersweep.policy.language.schedules import parse_schedule
 from dockersweep.policy.language.toml_positions import Path
 from dockersweep.policy.names.patterns import compile_pairs, compile_pattern, is_regular_expression
 from dockersweep.units import parse_age, parse_percent, parse_size
@@ -254,6 +255,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     "name": _read_name,
     "wait": _read_wait,
     "timeout": _read_timeout,
+    "schedule": parse_schedule,
 }
 _WANTED_TEXTS = {
     None: "a text",
@@ -269,6 +271,7 @@ _WANTED_TEXTS = {
     "name": "a text",
     "wait": 'a duration like "30s" or "10m"',
     "timeout": 'a duration like "30s" or "10m"',
+    "schedule": '"daily 04:00", "every 6h" or "never"',
 }
 
 

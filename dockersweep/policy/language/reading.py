@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from dockersweep.errors import PolicyError
 from dockersweep.model.policy import Policy
-from dockersweep.model.policyfile import ArchiveTable, PolicyFile, RuleTable, TargetTable
+from dockersweep.model.policyfile import ArchiveTable, PolicyFile, RuleTable, TargetTable, WatchTable
 from dockersweep.policy.language.archive_checks import archive_problems
 from dockersweep.policy.language.key_checks import key_problems, problem_of_version, pruned
 from dockersweep.policy.language.policy_format import POLICY_FORMAT
@@ -24,6 +24,7 @@ from dockersweep.policy.language.tables_to_policy import policy_of
 from dockersweep.policy.language.target_checks import target_problems
 from dockersweep.policy.language.toml_positions import Path, Positions
 from dockersweep.policy.language.toml_text import TomlText, read_toml
+from dockersweep.policy.language.watch_checks import watch_problems
 
 VERSION = 1
 
@@ -92,6 +93,9 @@ def _problems(tables: dict[str, Any]) -> Iterator[KeyProblem]:
     if isinstance(tables.get("archive"), dict):
         of_archive = [path[1:] for path in wrong if path[:1] == ("archive",)]
         yield from archive_problems(msgspec.convert(pruned(tables["archive"], of_archive), ArchiveTable))
+    if isinstance(tables.get("watch"), dict):
+        of_watch = [path[1:] for path in wrong if path[:1] == ("watch",)]
+        yield from watch_problems(msgspec.convert(pruned(tables["watch"], of_watch), WatchTable))
     yield from _of_purpose(tables)
 
 

@@ -37,6 +37,7 @@ from dockersweep.model.report import FindingId
 from dockersweep.policy.language.conditions import CONDITIONS, Condition
 from dockersweep.policy.language.rule_checks import keeps_something, kinds_of
 from dockersweep.policy.language.target_checks import read_space
+from dockersweep.policy.language.watch_checks import watch_of
 from dockersweep.units import Age, parse_age, parse_percent, parse_size
 
 T = TypeVar("T")
@@ -53,6 +54,7 @@ def policy_of(file: PolicyFile, source: str) -> Policy:
         limits=_limits(file.limits or LimitsTable()),
         target=None if file.target is None else _target(file.target),
         archive=None if file.archive is None else archive_of(file.archive),
+        watch=None if file.watch is None else watch_of(file.watch),
         asks_registries=(file.registries or RegistriesTable()).ask,
         silenced_findings=_silenced(file.report or ReportTable()),
     )
