@@ -16,6 +16,7 @@ from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.plan import Interval
 from dockersweep.model.report import SEVERITIES, ArchiveState, Report, ReportedDisk, ReportedObject, Share
 from dockersweep.report.exposition import exposition_of
+from dockersweep.report.run_status import ended_status
 from dockersweep.report.text import printable
 from dockersweep.units import DAY
 
@@ -32,15 +33,6 @@ STATUSES = (
     "did-not-end",
     "running",
 )
-_STATUS_OF_EXIT = {
-    0: "done",
-    3: "incomplete",
-    4: "refused",
-    5: "engine-failed",
-    129: "interrupted",
-    130: "interrupted",
-    143: "interrupted",
-}
 _SHARE_OF: dict[Kind, Share] = {
     "container": "writable-layer", "image": "image", "volume": "volume", "network": "network",
     "build-cache": "build-cache",
@@ -232,7 +224,7 @@ def _of_runs(report: Report, last_run: PastRun | None, reclaimed_total_bytes: in
 def _status(run: PastRun) -> str:
     if run.state != "ended" or run.exit_status is None:
         return "running" if run.state == "running" else "did-not-end"
-    return "declined" if run.was_declined else _STATUS_OF_EXIT.get(run.exit_status, "failed")
+    return "declined" if run.was_declined else ended_status(run.exit_status)
 
 
 def _engine(report: Report) -> str:
