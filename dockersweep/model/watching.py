@@ -41,6 +41,8 @@ class EventState(Struct, frozen=True, kw_only=True):
 
     is_connected: bool = False
     """Whether events come in now."""
+    disconnected_at: float | None = None
+    """Since when they do not, in seconds of the monotonic clock; None while they do."""
     received: int = 0
     recorded: int = 0
     """Of those received, the ones that are in the ledger, or are no uses."""
