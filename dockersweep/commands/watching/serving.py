@@ -238,17 +238,17 @@ class _Application:
         self._health = health
         self._local_name = local_name
 
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def __call__(self, request: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer a request."""
-        path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+        path, method = request["PATH_INFO"], request["REQUEST_METHOD"]
         if method not in ("GET", "HEAD"):
             allow = [("Allow", "GET, HEAD")]
             return _respond(start_response, "405 Method Not Allowed", "use GET or HEAD\n", allow)
         # A page of the web could give its own name this machine's address, and read what is here.
-        if self._local_name is not None and not _is_called(environ.get("HTTP_HOST", ""), self._local_name):
+        if self._local_name is not None and not _is_called(request.get("HTTP_HOST", ""), self._local_name):
             return _respond(start_response, "421 Misdirected Request", "use localhost or its address\n")
         if path == "/metrics":
-            body = self._metrics_of(environ, start_response)
+            body = self._metrics_of(request, start_response)
         elif path == "/healthz":
             health = self._health()
             status = "200 OK" if health.healthy else "503 Service Unavailable"
@@ -257,9 +257,9 @@ class _Application:
             body = _respond(start_response, "404 Not Found", "there are /metrics and /healthz\n")
         return body if method == "GET" else []
 
-    def _metrics_of(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+    def _metrics_of(self, request: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
         # A selection by name[] would be of nothing: the names are not known before the metrics are made.
-        asked: WSGIEnvironment = {**environ, "REQUEST_METHOD": "GET", "QUERY_STRING": ""}
+        asked: WSGIEnvironment = {**request, "REQUEST_METHOD": "GET", "QUERY_STRING": ""}
         began: list[tuple[str, list[tuple[str, str]]]] = []
         body = b"".join(self._metrics(asked, lambda status, headers: began.append((status, headers))))
         [(status, headers)] = began
