@@ -99,7 +99,8 @@ def _judge_when(options: PlanOptions, survey: Survey, policy: Policy, ledger: "L
 def judge(survey: Survey, policy: Policy, ledger: "Ledger") -> Plan:
     """Return the plan, and mark the candidates of rules with `marked_for` in the ledger."""
     plan = _plan(survey, policy)
-    if survey.is_of_now:
+    # Where only the target removes, no rule has candidates: their marks stay.
+    if survey.is_of_now and not policy.only_target:
         marks = tuple(candidates(plan.decisions, policy, survey.now))
         ledger.mark(plan.engine, marks, tuple(marking_rules(policy)), survey.now, policy.kinds)
     return plan

@@ -246,6 +246,7 @@ class FlagsCase(_Table, frozen=True, kw_only=True):
     max_unrecoverable: Annotated[int, Meta(ge=0)] | None = None
     archive: bool = False
     only_recoverable: bool = False
+    only_target: bool = False
 
 
 class Expectation(_Table, frozen=True, kw_only=True):

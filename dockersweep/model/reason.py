@@ -24,7 +24,7 @@ from it."""
 
 FactName = Literal[
     "no-rule-matches", "other-tags-only", "no-single-tag", "only-keeps", "engine-counts-a-use", "made-by-engine",
-    "made-by-file-system",
+    "made-by-file-system", "only-target",
     "used-by-build", "own-container", "swarm-task", "infra-container", "unseen-services", "pause-image",
     "read-only-store", "no-ledger", "no-age-asked-for", "enough", "not-recoverable", "not-anonymous-local",
     "takes-no-space", "on-another-disk", "only-here", "not-in-saved-plan", "named-by-saved-plan",

@@ -161,6 +161,9 @@ def _add_choice(group: "Group") -> None:
         help="free so much in all: what the rules remove, then build cache and images, least recently used first; "
         "images that cannot be pulled again go only by a rule (--all-images)",
     )  # fmt: skip
+    group.add_argument(
+        "--only-target", action="store_true", help="rules keep what they keep, but only the space target removes"
+    )
     group.add_argument("--all-images", action="store_true", help="unused images with tags too")
     group.add_argument("--spare-local", action="store_true", help="with --all-images: not those that exist only here")
     group.add_argument("--named-volumes", action="store_true", help="unused volumes with names too")

@@ -132,7 +132,14 @@ def _apply(verbs: "Verbs") -> None:
     add_several(parser, removes=True)
     add_carrying_out(parser)
     parser.set_defaults(
-        older_than=None, kind=[], not_kind=[], free_bytes=None, all_images=False, spare_local=False, named_volumes=False
+        older_than=None,
+        kind=[],
+        not_kind=[],
+        free_bytes=None,
+        only_target=False,
+        all_images=False,
+        spare_local=False,
+        named_volumes=False,
     )
 
 

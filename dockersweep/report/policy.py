@@ -39,6 +39,8 @@ def _sections(policy: Policy) -> Iterator[Section]:
         yield from _with_details(f'Rule {number}, "{rule.name}", matches {_matched(rule)}.', _rule(rule))
     if not policy.rules:
         yield Section(sentences=("There are no rules.",))
+    elif policy.only_target:
+        yield Section(sentences=("But only the target removes something (--only-target).",), goes_on=True)
     if policy.target is not None:
         wanted = f"Target: {'; '.join(_space(policy.target))}."
         yield from _with_details(wanted, _taken(policy.target), goes_on=not policy.rules)

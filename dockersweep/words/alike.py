@@ -133,6 +133,7 @@ _COUNTED: Mapping[FactName, str] = {
     "other-tags-only": "with other tags only",
     "no-single-tag": "of which no single tag matches",
     "only-keeps": "of a rule that only keeps",
+    "only-target": "that a rule would remove, but only the space target may (--only-target)",
     "enough": "not needed to free enough",
     "not-recoverable": "not known to be in a registry",
     "not-anonymous-local": "to be removed only by a rule",

@@ -64,6 +64,7 @@ _FACTS: Mapping[FactName, str] = {
     "other-tags-only": "the rule matches other tags only",
     "no-single-tag": "no single tag matches all conditions",
     "only-keeps": "the rule only keeps, and does not keep it",
+    "only-target": "the rule would remove it, but only the space target may (--only-target)",
     "engine-counts-a-use": "the engine counts a use of it that no container shows",
     "made-by-engine": "made by the engine for itself",
     "made-by-file-system": "no volume: the folder of the disk for what a repair finds",

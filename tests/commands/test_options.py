@@ -69,7 +69,7 @@ def test_durations_are_seconds() -> None:
 EACH_POLICY_FLAG = (
     "--older-than 3d --kind image --kind volume --free 20000000000B --keep-label 'a b=c' --keep-label d "
     "--keep-name 'x*' --keep-image app --max-objects 0 --max-bytes 5B --max-share 12.5% --max-unrecoverable 0 "
-    "--archive '/srv/a b' --all-images --spare-local --named-volumes --retry-refused --only-recoverable"
+    "--archive '/srv/a b' --all-images --spare-local --named-volumes --retry-refused --only-recoverable --only-target"
 )
 
 

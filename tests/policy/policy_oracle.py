@@ -182,6 +182,8 @@ class _Oracle:
             failing = self.failing_ages(rule.remove, seen)
             if rule.remove.after_container and self.loses_a_container(seen):
                 failing = self.failing_from_now(rule.remove) or failing
+            if not failing and self.policy.only_target:
+                failing = frozenset({"no-rule"})
             if not failing:
                 return True, frozenset({pair("old-enough", rule.name), *self.also_told(seen, rule)})
             why_not.add((failing, rule.name))

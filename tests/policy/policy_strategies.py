@@ -222,6 +222,7 @@ def _policy(
     archive: ArchiveSettings | None = None,
     *,
     only_recoverable: bool = False,
+    only_target: bool = False,
 ) -> Policy:
     rules = tuple(make_rule(f"rule {number}", seed) for number, seed in enumerate(seeds))
     return Policy(
@@ -231,6 +232,7 @@ def _policy(
         kinds=tuple(kinds) or KINDS,
         archive=archive,
         only_recoverable=only_recoverable,
+        only_target=only_target,
     )
 
 
@@ -243,6 +245,7 @@ POLICIES = st.builds(
     KINDS_ASKED_FOR,
     st.none() | ARCHIVES,
     only_recoverable=st.sampled_from([False] * 3 + [True]),
+    only_target=st.sampled_from([False] * 5 + [True]),
 )
 """Policies of up to six rules; limits and a target are added where a test is about them."""
 AIMED_POLICIES = st.builds(lambda policy, target: replace(policy, target=target), POLICIES, st.none() | TARGETS)

@@ -97,7 +97,7 @@ class Judge:
         marks = mark_test(rule, self.survey.inventory, self.now)
         test = self.rules.tests[place]
         counted = None if rule.keep is None else self.rules.counted(place, kind)
-        return ReadyRule(rule.name, test, age, marks, counted, beyond)
+        return ReadyRule(rule.name, test, age, marks, counted, beyond, self.policy.only_target)
 
     def branch(self) -> "Judge":
         """Return a judge with the same decisions so far; later decisions of one do not change the other."""

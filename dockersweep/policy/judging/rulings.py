@@ -23,6 +23,7 @@ from dockersweep.policy.judging.rule_set import Counted
 
 _ONLY_HERE = Fact(name="only-here")
 _ONLY_KEEPS = Fact(name="only-keeps")
+_ONLY_TARGET = Fact(name="only-target")
 NOT_NAMED = Reason(code="no-rule", rule="no rule", about=Fact(name="no-rule-matches"))
 
 
@@ -46,6 +47,8 @@ class ReadyRule(Struct, frozen=True):
     """What it matches, where it has a `keep` and so was computed already."""
     beyond: Places
     """The positions of what it counted and did not keep."""
+    only_target: bool = False
+    """Whether no rule removes anything, as only the space target may."""
     of_tags: Units | None = None
     """What it matches of the image at hand, where that has several tags."""
 
@@ -70,10 +73,10 @@ class ReadyRule(Struct, frozen=True):
             objection = self.age.objection(case)
             if objection is not None:
                 return Reason(code=objection.code, rule=self.name, about=objection.about)
-        if self.marks is None:
-            return None
-        marked = self.marks.of(case.ref)
-        return None if marked.is_long_enough else marked.reason
+        marked = None if self.marks is None else self.marks.of(case.ref)
+        if marked is not None and not marked.is_long_enough:
+            return marked.reason
+        return Reason(code="no-rule", rule=self.name, about=_ONLY_TARGET) if self.only_target else None
 
     def removal(self, case: Case) -> Ruling:
         """Return the ruling that removes an object; only where it has no objection."""

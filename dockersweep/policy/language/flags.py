@@ -43,6 +43,8 @@ class PolicyFlags(Struct, frozen=True, kw_only=True):
     archive: str | Literal[False] | None = None
     """The folder of the archive; "" for that of the policy, or the default one; False for no archive."""
     only_recoverable: bool = False
+    only_target: bool = False
+    """Whether rules remove nothing, only the space target."""
 
 
 _RULE_OF_FLAG = {"--all-images": TAGGED_IMAGES, "--named-volumes": NAMED_VOLUMES}
@@ -58,6 +60,10 @@ def policy_from_flags(flags: PolicyFlags, policy: Policy = DEFAULT_POLICY) -> Po
     rules = list(policy.rules)
     if policy is not DEFAULT_POLICY:
         _refuse_default_rules(flags, policy)
+    if flags.only_target and policy.target is None and flags.free_bytes is None:
+        raise UsageError(
+            f"--only-target leaves nothing to remove: {policy.source} has no target; write a [target], or give --free"
+        )
     if flags.spare_local and not flags.all_images:
         raise UsageError("--spare-local spares images that --all-images would remove: give that as well")
     if flags.all_images:
@@ -91,6 +97,7 @@ def policy_from_flags(flags: PolicyFlags, policy: Policy = DEFAULT_POLICY) -> Po
         ),
         archive=_archive(policy.archive, flags.archive),
         only_recoverable=policy.only_recoverable or flags.only_recoverable,
+        only_target=policy.only_target or flags.only_target,
     )
 
 
@@ -132,6 +139,7 @@ def flags_typed(flags: PolicyFlags) -> str:
         ("--archive", flags.archive == ""),
         ("--no-archive", flags.archive is False),
         ("--only-recoverable", flags.only_recoverable),
+        ("--only-target", flags.only_target),
     )
     given = [flag for flag, is_given in switches if is_given]
     return " ".join([*(f"{flag} {shlex.quote(value)}" for flag, value in values if value is not None), *given])

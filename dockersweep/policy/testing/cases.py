@@ -125,6 +125,7 @@ def _flags(flags: FlagsCase) -> PolicyFlags:
         max_unrecoverable=flags.max_unrecoverable,
         archive="" if flags.archive else None,
         only_recoverable=flags.only_recoverable,
+        only_target=flags.only_target,
     )
 
 
