@@ -63,6 +63,24 @@ class EventLog:
             priority = WARNING if warning.is_problem else NOTICE
             self._event(priority, "warning", text, about=warning.about, text=warning.text)
 
+    def problem(self, about: str, text: str) -> None:
+        """Report what went wrong after the result was written, without effect on the exit status."""
+        if self.is_on:
+            self._event(WARNING, "warning", f"{about}: {text}", about=about, text=text)
+            return
+        from dockersweep.commands.write import write_aside
+
+        write_aside(f"Warning: {about}: {text}")
+
+    def output(self, program: str, line: str) -> None:
+        """Report a line that the program of [notify] has written."""
+        if self.is_on:
+            self._event(NOTICE, "output", f"{program}: {line}", program=program, text=line)
+            return
+        from dockersweep.commands.write import write_aside
+
+        write_aside(f"{program}: {line}", folds=False)
+
     def removal(self, removal: LoggedRemoval) -> None:
         """Report the outcome of a removal."""
         if self.is_on:

@@ -348,11 +348,11 @@ def gather_policy(options: PolicyOptions) -> Policy:
 
 
 def policy_digest(policy: Policy) -> str:
-    """Return the SHA-256 of what a policy says, in hex; where it came from does not matter."""
+    """Return the SHA-256 of what a policy says, in hex; where it came from, and whom it tells, does not matter."""
     # Imported late: verbs that keep no records need none.
     from hashlib import sha256
 
-    return sha256(msgspec.json.encode(msgspec.structs.replace(policy, source=""))).hexdigest()
+    return sha256(msgspec.json.encode(msgspec.structs.replace(policy.for_documents, source=""))).hexdigest()
 
 
 def _at_its_moment(inventory: Inventory) -> Survey:

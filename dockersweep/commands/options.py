@@ -144,6 +144,8 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     """A path, or "journal"."""
     require_ledger: bool
     keep_history: "Age"
+    notifies: bool
+    """Whether those are told whom the policy names."""
 
 
 class SweepOptions(Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from dockersweep.commands.policy_source import default_policy_text, find_policy,
 from dockersweep.commands.write import terminal_width, write_aside, write_problems, write_result
 from dockersweep.errors import DeclaredFileError, OutputError, PolicyError, UsageError
 from dockersweep.files import is_plain_file
-from dockersweep.model.policy import Protections
+from dockersweep.model.policy import Policy, Protections
 from dockersweep.policy.language.flags import PolicyFlags
 from dockersweep.words.lists import first_of
 
@@ -83,6 +83,8 @@ def _check(options: PolicyVerbOptions) -> int:
     reading = read_policy_at(path)
     notes: list[str] = []
     problems = reading.problems or lint_policy(reading) or _declared_problems(reading, options.engine, notes)
+    if not problems:
+        problems = _address_problems(reading, notes)
     asks_engine = options.engine.inventory is not None or options.engine.names_engine
     if asks_engine and not problems:
         policy = reading.valid_policy()
@@ -125,10 +127,24 @@ def _declared_problems(reading: "PolicyReading", options: EngineOptions, notes: 
     return placed(faults, reading.positions)
 
 
+def _address_problems(reading: "PolicyReading", notes: list[str]) -> "tuple[Problem, ...]":
+    """Return which addresses of [notify] apprise cannot use, where it is installed. What is missing on this machine is
+    added to `notes`: a policy is also checked where it will not be in force."""
+    settings = reading.valid_policy().notify
+    if settings is None:
+        return ()
+    from dockersweep.commands.notifying.checks import address_faults, notify_faults
+    from dockersweep.policy.language.problems import KeyProblem, placed
+
+    notes += (f"notify: {fault}" for fault in notify_faults(settings))
+    faults = [KeyProblem(("notify", "urls"), f"notify: {fault}", at="value") for fault in address_faults(settings)]
+    return placed(faults, reading.positions)
+
+
 def _show(options: PolicyVerbOptions) -> int:
     policy = gather_policy(options.policy)
     if options.output.format == "json":
-        text = _json(policy)
+        text = _json(_shown(policy))
     else:
         from dockersweep.report.formats import formatted
         from dockersweep.report.policy import policy_layout
@@ -136,6 +152,14 @@ def _show(options: PolicyVerbOptions) -> int:
         text = formatted(policy_layout(policy), "table", terminal_width(options.output.path))
     write_result(text, options.output.path)
     return 0
+
+
+def _shown(policy: Policy) -> Policy:
+    """Return a policy without the secrets in addresses and arguments of [notify]."""
+    notify = policy.notify
+    if notify is None:
+        return policy
+    return replace(policy, notify=replace(notify, command=notify.command[:1], urls=notify.services))
 
 
 def _test(options: PolicyVerbOptions) -> int:

@@ -13,7 +13,7 @@ def run(options: SweepOptions) -> int:
     if options.dry_run:
         return plan.run(options.plan)
     # Imported late: a dry run does not need them.
-    from dockersweep.commands.running.opening import open_execution
+    from dockersweep.commands.running.opening import notified, open_execution
     from dockersweep.commands.running.permission import can_ask
     from dockersweep.commands.running.rounds import PlannedRun
 
@@ -22,7 +22,7 @@ def run(options: SweepOptions) -> int:
     if options.plan.exit_code:
         raise UsageError("--exit-code tells what a plan holds: it goes with --dry-run")
     policy = gather_policy(options.policy)
-    with open_execution(options.run) as execution:
+    with notified(policy, options.run) as result, open_execution(options.run, result) as execution:
         survey = execution.scan(policy)
         require_build_cache(survey, may_remove(policy, "build-cache"), options.run.engine)
         made = judge(survey, policy, execution.ledger)

@@ -1,6 +1,9 @@
-"""Reads files that decide what is removed: whoever can write one decides what root removes."""
+"""Files that decide what root does: who can write a policy decides what it removes, and who can write a program that
+it runs decides everything.
+"""
 
 import os
+import stat
 import sys
 
 from dockersweep.errors import DockersweepError
@@ -27,8 +30,25 @@ def read_trusted(path: str, what: str, largest_bytes: int, error_type: type[Dock
         raise error_type(f"the {what} {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _why_untrusted(state: os.stat_result, path: str) -> str | None:
-    danger = "who could have root remove what they like; if it is right: "
+def why_untrusted_program(path: str) -> str | None:
+    """Return why root should not run a program, given by its path without links: others can write it, or anybody can
+    replace it; None where neither is so. Raises OSError where that cannot be known."""
+    distrust = _why_untrusted(os.stat(path), path, "do")
+    if distrust is not None:
+        return f"{path} {distrust}"
+    folder = path
+    while folder != "/":
+        folder = os.path.dirname(folder)
+        state = os.stat(folder)
+        # Debian lets the group staff, which is as good as root, write in /usr/local.
+        is_open = bool(state.st_mode & stat.S_IWOTH) and not state.st_mode & stat.S_ISVTX
+        if is_open or state.st_uid != 0:
+            return f"{path} can be replaced by others than root, who can write in {folder}: install it elsewhere"
+    return None
+
+
+def _why_untrusted(state: os.stat_result, path: str, does: str = "remove") -> str | None:
+    danger = f"who could have root {does} what they like; if it is right: "
     if state.st_uid != 0:
         return f"belongs to the user {state.st_uid}, {danger}chown root {path}"
     if is_writable_by_others(state):

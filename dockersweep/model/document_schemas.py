@@ -10,7 +10,7 @@ from dockersweep.model.fleet import Fleet
 from dockersweep.model.fleet_report import FleetReport
 from dockersweep.model.history import History
 from dockersweep.model.inventory import Inventory
-from dockersweep.model.outcome import OutcomeDocument
+from dockersweep.model.outcome import FailureDocument, OutcomeDocument
 from dockersweep.model.plan import Plan
 from dockersweep.model.report import Report
 from dockersweep.model.restoring import Restoration
@@ -20,6 +20,7 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "inventory": Inventory,
     "plan": Plan,
     "outcome": OutcomeDocument,
+    "failure": FailureDocument,
     "explanation": Explanation,
     "group": GroupExplanation,
     "history": History,

@@ -114,6 +114,26 @@ EndedBy = Literal["signal", "engine", "surprise", "ledger"]
 a ledger that is required and cannot be written."""
 
 
+class FailureDocument(Struct, frozen=True, kw_only=True):
+    """A run that ended before its first removal, refused or failed: the document dockersweep.failure/1, which only the
+    program of [notify] gets."""
+
+    schema: Literal["dockersweep.failure/1"]
+    verb: str
+    machine: str
+    """The host name of the machine that it ran on."""
+    engine: Engine | None
+    """None where it was not reached."""
+    ended_at: Instant
+    exit_status: int
+    error: str
+    """The sentence that it ended with."""
+    policy_source: str
+    """The policy in force: "the policy in /etc/dockersweep/dockersweep.toml"."""
+    run: int | None
+    """Its number in the ledger, for `dockersweep history`; None where it is not there."""
+
+
 class OutcomeDocument(Struct, frozen=True, kw_only=True):
     """What a sweep did: the document dockersweep.outcome/1."""
 

@@ -7,9 +7,10 @@ A pattern is a glob, in which `*` stands for `/` and `:` too, or a `/regular exp
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from msgspec import Meta, Struct, field
+from msgspec.structs import replace
 
 from dockersweep.model.inventory import KINDS, Kind, State
 from dockersweep.units import Age
@@ -277,6 +278,20 @@ class NotifySettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
     on: tuple[NotifyOn, ...] = ("removed", "failed", "target-missed")
     timeout_seconds: int
 
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The addresses without their secrets: "slack://..."."""
+        return tuple(without_secrets(url) for url in self.urls)
+
+    def __repr__(self) -> str:
+        return f"NotifySettings(command={self.command!r}, services={self.services!r}, on={self.on!r})"
+
+
+def without_secrets(url: str) -> str:
+    """Return what may be shown of the address of a service: its scheme."""
+    scheme, separator, _ = url.partition("://")
+    return f"{scheme}://..." if separator and scheme.isascii() and scheme.isalnum() else "..."
+
 
 DEFAULT_SOURCE = "the default policy"
 
@@ -308,6 +323,11 @@ class Policy(Struct, frozen=True, kw_only=True):
     """None where the file has no such table: a watcher then has its defaults."""
     notify: NotifySettings | None = None
     """None where nobody is told. It is in no document: see `urls`."""
+
+    @property
+    def for_documents(self) -> Self:
+        """The policy without whom it tells: for what is printed, kept, or handed to others."""
+        return self if self.notify is None else replace(self, notify=None)
 
     @property
     def removes_without_room(self) -> bool:

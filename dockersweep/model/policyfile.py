@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from dockersweep.model.inventory import Kind, State
-from dockersweep.model.policy import Count, WhenFull
+from dockersweep.model.policy import Count, NotifyOn, WhenFull
 from dockersweep.model.report import FindingId
 
 # `reads` is the parser that language.key_checks uses for a text; `pattern` is for editors.
@@ -73,6 +73,23 @@ Paths = PathText | Annotated[list[PathText], _SOME]
 Pairs = PairText | Annotated[list[PairText], _SOME]
 """One KEY or KEY=VALUE, or several, of which any may match."""
 
+
+NameText = Annotated[str, Meta(min_length=1, extra={"reads": "name"})]
+UrlText = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        extra={"reads": "url"},
+        extra_json_schema={"pattern": "^[A-Za-z0-9]+://.", "examples": ["ntfys://topic", "mailtos://user:pass@host"]},
+    ),
+]
+TimeoutText = Annotated[
+    str,
+    Meta(
+        extra={"reads": "timeout"},
+        extra_json_schema={"pattern": r"^\s*(\d+(\.\d+)?\s*[smhdw]\s*)+$", "examples": ["30s", "2m"]},
+    ),
+]
 
 ArchivedKind = Literal["container", "image", "volume", "network"]
 """The kinds that an archive can have."""
@@ -288,6 +305,24 @@ class ReportTable(_Table, frozen=True, kw_only=True):
     ] = None
 
 
+class NotifyTable(_Table, frozen=True, kw_only=True):
+    """Who is told how a sweep, or an apply, ended."""
+
+    command: Annotated[
+        Annotated[list[NameText], _SOME] | None,
+        _says("A program, by its absolute path, and its arguments: it gets the outcome as JSON on standard input."),
+    ] = None
+    urls: Annotated[
+        UrlText | Annotated[list[UrlText], _SOME] | None,
+        _says("Addresses of services, as apprise takes them, or one; with the extra dockersweep[notify]."),
+    ] = None
+    on: Annotated[
+        NotifyOn | Annotated[list[NotifyOn], _SOME] | None,
+        _says("After which runs: removed, failed, target-missed (these three if left out), silent (none of them)."),
+    ] = None
+    timeout: Annotated[TimeoutText, _says("How long the program, and all services together, may take.")] = "30s"
+
+
 class PolicyFile(_Table, frozen=True, kw_only=True):
     """A policy file. What neither a rule nor the target removes is kept."""
 
@@ -300,6 +335,7 @@ class PolicyFile(_Table, frozen=True, kw_only=True):
     watch: Annotated[WatchTable | None, _says("When `dockersweep watch` acts.")] = None
     registries: Annotated[RegistriesTable | None, _says("What is asked of registries.")] = None
     report: Annotated[ReportTable | None, _says("What `dockersweep report` tells.")] = None
+    notify: Annotated[NotifyTable | None, _says("Who is told how a run ended.")] = None
     removes_nothing: Annotated[bool, _says("Says that a file without a rule and a target is meant.")] = False
 
 

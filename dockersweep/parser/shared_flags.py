@@ -251,3 +251,6 @@ def add_carrying_out(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--keep-history", metavar="AGE", type=age, default="400d", help="forget older runs in the ledger (400d)"
     )
+    group.add_argument(
+        "--no-notify", dest="notifies", action="store_false", help="tell nobody how it ended, even if the policy does"
+    )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[VerbParser]
 
 DOCUMENTS = (
-    *("inventory", "plan", "outcome", "explanation", "group", "history", "restoration", "report", "fleet"),
+    *("inventory", "plan", "outcome", "failure", "explanation", "group", "history", "restoration", "report", "fleet"),
     *("fleet-report", "archive", "archive-report"),
     *("policy", "fleet-file"),
 )

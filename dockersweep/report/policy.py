@@ -8,6 +8,8 @@ from dockersweep.model.policy import (
     ArchiveSettings,
     Keep,
     LimitSettings,
+    NotifyOn,
+    NotifySettings,
     Policy,
     Protections,
     Remove,
@@ -20,9 +22,16 @@ from dockersweep.report.layout import Layout, Section
 from dockersweep.report.text import capital
 from dockersweep.units import format_size
 from dockersweep.words.conditions import selected
-from dockersweep.words.lists import both
+from dockersweep.words.lists import both, either
 
 _BUCKETS = {"hourly": "hours", "daily": "days", "weekly": "weeks", "monthly": "months", "yearly": "years"}
+
+_EVENT_WORDS: dict[NotifyOn, str] = {
+    "removed": "removed something",
+    "failed": "failed",
+    "target-missed": "missed its target",
+    "silent": "did none of what else can be told",
+}
 
 
 def policy_layout(policy: Policy) -> Layout:
@@ -54,9 +63,10 @@ def _sections(policy: Policy) -> Iterator[Section]:
     asked = ("Registries are asked whether they still have the images that could be removed.",)
     registries = asked if policy.asks_registries else ()
     ignored = (f"Reports leave out the findings {both(silenced)}.",) if silenced else ()
+    notified = () if policy.notify is None else (_notified(policy.notify),)
     goes_on = not policy.rules and policy.target is None and policy.archive is None
     watching = [] if policy.watch is None else list(_watching(policy.watch))
-    everything = [*spared, *limits, "Everything else is kept.", *registries, *ignored, *watching]
+    everything = [*spared, *limits, "Everything else is kept.", *registries, *ignored, *watching, *notified]
     yield Section(sentences=everything, goes_on=goes_on)
 
 
@@ -227,6 +237,14 @@ def _watching(watch: WatchSettings) -> Iterator[str]:
             f"at most {watch.settle_at_most.words()}."
         )
     yield f"After one that missed its target or failed, it makes none for space for {watch.backoff.words()}."
+
+
+def _notified(notify: NotifySettings) -> str:
+    """Return when whom a run tells. Of the program only its path: an argument may be a password."""
+    when = either(_EVENT_WORDS[event] for event in notify.on)
+    program = [f"{notify.command[0]} is run"] if notify.command else []
+    services = [f"{both(notify.services)} {'is' if len(notify.urls) == 1 else 'are'} told"] if notify.urls else []
+    return f"After a run that {when}, {both([*program, *services])}."
 
 
 def _taken(target: Target) -> Iterator[str]:

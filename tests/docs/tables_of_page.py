@@ -9,6 +9,7 @@ from typing import get_args
 from msgspec import Struct, inspect
 
 from dockersweep.model.inventory import KINDS, State
+from dockersweep.model.policy import NotifyOn
 from dockersweep.model.report import FindingId
 from tests.rig.roff import Entry
 
@@ -16,6 +17,7 @@ from tests.rig.roff import Entry
 CALLED = {
     "pattern": "PATTERNS", "pair": "PAIRS", "age": "AGE", "size": "SIZE", "percent": "SHARE", "space": "SPACE",
     "group": "GROUP", "path": "PATHS", "folder": "FOLDER", "name": "TEXT", "timeout": "DURATION", "wait": "DURATION",
+    "url": "URLS",
     "schedule": "SCHEDULE",
 }  # fmt: skip
 
@@ -85,6 +87,8 @@ def one_type_words(wanted: inspect.Type, reads: str | None, is_list: bool) -> st
             return "STATES"
         case inspect.LiteralType() if set(wanted.values) == set(get_args(FindingId)):
             return "FINDINGS"
+        case inspect.LiteralType() if set(wanted.values) == set(get_args(NotifyOn)):
+            return "EVENTS"
         case inspect.LiteralType():
             return "|".join(f'"{one}"' if isinstance(one, str) else str(one) for one in sorted(wanted.values, key=str))
     raise AssertionError(f"no word for {wanted}")

@@ -26,7 +26,7 @@ from dockersweep.policy.language.default_policy import DEFAULT_POLICY
 from dockersweep.policy.language.lint import lint_policy
 from dockersweep.policy.language.reading import read_policy, read_policy_file
 from dockersweep.policy.language.rule_checks import KINDS_OF_KEY
-from dockersweep.policy.language.tables_to_policy import DEFAULT_ARCHIVED, DEFAULT_ORDER
+from dockersweep.policy.language.tables_to_policy import DEFAULT_ARCHIVED, DEFAULT_EVENTS, DEFAULT_ORDER
 from dockersweep.policy.testing.cases import read_case, run_case
 from tests.docs.tables_of_page import fields_of, inner_tables, options_of, tables_in, told, type_words
 from tests.rig.roff import COMMANDS, Entry, Section, complaints, example_blocks, lines_in_80_columns, read_page
@@ -48,6 +48,7 @@ UNDERSTOOD = {
     "[watch].splay": '"1h", or with every the interval if that is shorter',
     "[watch].settle_at_most": '"20m", or settle where that is longer',
     "[archive].kinds": json.dumps(DEFAULT_ARCHIVED),
+    "[notify].on": json.dumps(DEFAULT_EVENTS),
 }
 
 TABLES: dict[str, type[Struct]] = {
@@ -63,6 +64,7 @@ TABLES: dict[str, type[Struct]] = {
     "[watch]": policyfile.WatchTable,
     "[registries]": policyfile.RegistriesTable,
     "[report]": policyfile.ReportTable,
+    "[notify]": policyfile.NotifyTable,
 }
 
 ALL = list(read_page(PAGE))

@@ -112,7 +112,7 @@ CASES: dict[str, tuple[str, str]] = {
         NOTHING + '"\\u001b[31m\\n" = 1\n',
         (
             'line 3, column 1: there is no key "\\x1b[31m\\n" at the top; there are version, protect, limits, '
-            "rule, target, archive, watch, registries, report, removes_nothing"
+            "rule, target, archive, watch, registries, report, notify, removes_nothing"
         ),
     ),
     "a table that is a number": (

@@ -42,6 +42,18 @@ if TYPE_CHECKING:
     from dockersweep.engine.api.client import Client
 
 
+class RunResult(Struct):
+    """What is known of a run, for whom the policy tells of it; filled in as it goes on."""
+
+    warnings: tuple[ScanWarning, ...] = ()
+    """Why somebody cannot be told, as far as that is known at the beginning."""
+    engine: Engine | None = None
+    document: OutcomeDocument | None = None
+    exit_status: int = 0
+    run: int | None = None
+    """Its number in the ledger."""
+
+
 class Execution(Struct):
     """One run on one engine, whose lock it holds."""
 
@@ -53,6 +65,7 @@ class Execution(Struct):
     destination: Destination
     warnings: list[ScanWarning]
     """Warnings of the run itself, besides those of its scan."""
+    result: RunResult
     is_alone: bool
     """Whether no other run with the same ledger is in progress on the engine; if that is not known, a warning says
     so."""
@@ -83,6 +96,7 @@ class Execution(Struct):
 
     def _carry_out(self, planned: PlannedRun, stopped: Stopped) -> int:
         record = self.ledger.begin(run_start(self.client.engine, self.options, planned))
+        self.result.run = record.number
         # Recorded if the run ends before its first removal.
         status, document = 1, None
         note: str | None = "it ended with an error of its own"
@@ -164,6 +178,7 @@ class Execution(Struct):
         unrecorded = self._finish(record, status, document)
         status = status or (SOME_FAILED if unrecorded else 0)
         document = self._with_problems(document, record.number)
+        self.result.document, self.result.exit_status = document, status
         self.events.warnings([warning for warning in document.warnings if warning not in plan.warnings])
         has_news = self._has_news(document, status)
         has_result = is_written(self.options.output, has_news=has_news, only_problems=self.options.only_problems)

@@ -9,18 +9,33 @@ from dockersweep.commands.event_log import EventLog
 from dockersweep.commands.gather import confirm_engine, open_engine, open_ledger, refuse_chosen_now
 from dockersweep.commands.options import RunOptions
 from dockersweep.commands.running.audit_log import JOURNAL, AuditLog
-from dockersweep.commands.running.execution import Execution, run_start
+from dockersweep.commands.running.execution import Execution, RunResult, run_start
 from dockersweep.commands.running.run_lock import LockFolders, run_lock
 from dockersweep.commands.running.shared_lock import lock_folder
 from dockersweep.commands.write import Destination
 from dockersweep.errors import DockersweepError, LedgerError, RefusedError, UsageError
 from dockersweep.ledger import Ledger, state_folder
 from dockersweep.model.inventory import Engine, ScanWarning
+from dockersweep.model.policy import Policy
 
 
 @contextmanager
-def open_execution(options: RunOptions) -> Iterator[Execution]:
-    """Connect, and take the lock of the engine.
+def notified(policy: Policy, options: RunOptions) -> Iterator[RunResult]:
+    """Return what a run within this has to fill in: whom the policy names is told of it at its end."""
+    result = RunResult()
+    if policy.notify is None or not options.notifies:
+        yield result
+        return
+    # Imported late: few policies tell anybody.
+    from dockersweep.commands.running.notifying import notifying
+
+    with notifying(policy, policy.notify, options, result):
+        yield result
+
+
+@contextmanager
+def open_execution(options: RunOptions, result: RunResult) -> Iterator[Execution]:
+    """Connect, and take the lock of the engine; `result` learns what is known of the run.
 
     Raises UsageError where a review is asked for and no person can make it, RefusedError where --confirm-engine names
     another engine, or another run holds the lock.
@@ -37,15 +52,18 @@ def open_execution(options: RunOptions) -> Iterator[Execution]:
         open_ledger(options.engine, options.require_ledger) as ledger,
         open_engine(options.engine, options.removal_timeout_seconds) as client,
     ):
+        result.engine = client.engine
         confirm_engine(client, options.confirm_engine)
         refuse_chosen_now(client)
         folders = LockFolders(state_folder(os.environ, os.geteuid()), lock_folder(os.environ))
         with (
-            _recorded_failure(client.engine, options, ledger),
+            _recorded_failure(client.engine, options, ledger, result),
             closing(AuditLog(options.audit_log)) as audit_log,
             run_lock(client.engine, folders, options.lock_timeout_seconds) as lock,
         ):
-            warnings = [] if lock.problem is None else [ScanWarning(about="lock", text=lock.problem)]
+            warnings = [*result.warnings]
+            if lock.problem is not None:
+                warnings.append(ScanWarning(about="lock", text=lock.problem))
             events = EventLog(options.output.log_format)
             yield Execution(
                 client=client,
@@ -56,11 +74,12 @@ def open_execution(options: RunOptions) -> Iterator[Execution]:
                 destination=destination,
                 warnings=warnings,
                 is_alone=lock.is_alone,
+                result=result,
             )
 
 
 @contextmanager
-def _recorded_failure(engine: Engine, options: RunOptions, ledger: Ledger) -> Iterator[None]:
+def _recorded_failure(engine: Engine, options: RunOptions, ledger: Ledger, result: RunResult) -> Iterator[None]:
     """Record a run that ends before it has a plan, for example because another one holds the lock: otherwise the
     history and the metrics would miss that night."""
     try:
@@ -70,6 +89,7 @@ def _recorded_failure(engine: Engine, options: RunOptions, ledger: Ledger) -> It
             with suppress(LedgerError):
                 record = ledger.begin(run_start(engine, options, None))
                 record.finish(error.exit_status, datetime.now(UTC), None, str(error))
+                result.run = record.number
         raise
 
 

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from dockersweep.commands.gather import gather_policy, require_build_cache
 from dockersweep.commands.options import ApplyOptions
-from dockersweep.commands.running.opening import open_execution
+from dockersweep.commands.running.execution import RunResult
+from dockersweep.commands.running.opening import notified, open_execution
 from dockersweep.commands.running.permission import can_ask
 from dockersweep.commands.running.rounds import PlannedRun
 from dockersweep.errors import RefusedError
@@ -30,10 +31,17 @@ def run_saved(saved: Plan, where: str, options: ApplyOptions, by: str | None = N
         when = format_instant(saved.foreseen_at)
         raise RefusedError(f"{where} is a plan as of {when}, only to look at; make one without --at")
     policy = gather_policy(options.policy)
+    with notified(policy, options.run) as result:
+        return _run_under(policy, saved, where, options, by, result)
+
+
+def _run_under(
+    policy: Policy, saved: Plan, where: str, options: ApplyOptions, by: str | None, result: RunResult
+) -> int:
     if not policy.rules and policy.target is None:
         raise RefusedError(f"{policy.source} removes nothing, and so does a saved plan under it; see --policy")
     policy = replace(policy, archive=_archive(saved, policy, options))
-    with open_execution(options.run) as execution:
+    with open_execution(options.run, result) as execution:
         if not (options.run.yes or can_ask()):
             execution.warnings.append(ScanWarning(about="apply", text=_NEEDS_YES_LATER))
         _refuse_another(saved, execution.client.engine, where)

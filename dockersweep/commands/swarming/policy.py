@@ -10,6 +10,7 @@ from dockersweep.commands.gather import gather_policy, policy_digest
 from dockersweep.commands.options import PolicyOptions
 from dockersweep.commands.policy_source import LARGEST_BYTES, NO_FILE, find_policy, readable, source_of
 from dockersweep.commands.trusted_file import read_trusted
+from dockersweep.commands.write import write_aside
 from dockersweep.engine.api.swarm_jobs import LARGEST_CONFIG_BYTES
 from dockersweep.errors import PolicyError
 from dockersweep.fleet.shared_volumes import may_remove_shareable
@@ -38,12 +39,19 @@ def policy_for_nodes(options: PolicyOptions) -> NodePolicy:
 
     text = read_trusted(path, "policy file", LARGEST_BYTES, PolicyError)
     source = source_of(path)
-    policy = read_policy_file(text, source).valid_policy(f"dockersweep policy check {shlex.quote(readable(path))}")
+    reading = read_policy_file(text, source)
+    policy = reading.valid_policy(f"dockersweep policy check {shlex.quote(readable(path))}")
     if policy.protections.name_files:
         raise PolicyError(
             f"{source} names files of this machine ([protect] compose_files or quadlets), "
             "which the nodes of a swarm do not have: give another one with --policy"
         )
+    if policy.notify is not None:
+        from dockersweep.policy.language.toml_writing import written_toml
+
+        # All who may look at the swarm's configs would see its passwords, and a node's container has no such program.
+        text = written_toml({key: table for key, table in reading.tables.items() if key != "notify"}).encode()
+        write_aside("note: the nodes tell nobody how it ended: [notify] does not go to them")
     if len(text) > LARGEST_CONFIG_BYTES:
         raise PolicyError(f"{source} is larger than the 500 kB that a config of a swarm may have")
     return _node_policy(text, policy_from_flags(options.flags, policy))

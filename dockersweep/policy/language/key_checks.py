@@ -32,6 +32,8 @@ class FileFormat(Struct, frozen=True, kw_only=True):
     correction: Callable[[object, Path], str]
     """Returns what to write in place of a value of the wrong type, to follow the problem; an empty text if that is not
     known."""
+    secret: frozenset[str] = frozenset()
+    """Keys at the top whose values no problem repeats."""
 
 
 class _Option(NamedTuple):
@@ -114,7 +116,8 @@ def _of_value(value: object, wanted: inspect.Type, path: Path, file: FileFormat)
     subject = f"every value of {label(path)}" if isinstance(path[-1], int) else label(path)
     hint = _hint(value, options) or _meant(value, options, path, file)
     words = _wanted_words(options, file.several)
-    yield KeyProblem(path, f"{subject} must be {words}, not {written_words(value)}{hint}", at="value")
+    written = _kind_of_text(value) if path[0] in file.secret else written_words(value)
+    yield KeyProblem(path, f"{subject} must be {words}, not {written}{hint}", at="value")
     if isinstance(value, dict):
         # Report what is wrong in a single [rule] at the same time.
         for option in options:
@@ -167,6 +170,8 @@ def _of_option(value: Any, option: _Option, path: Path, file: FileFormat) -> Ite
         case inspect.StrType():
             objection = _objection(value, option)
             if objection is not None:
+                if path[0] in file.secret:
+                    objection = objection.replace(quoted(value), "it")
                 yield KeyProblem(path, f"{label(path)}: {objection}", at="value")
 
 
@@ -231,6 +236,15 @@ def _read_name(text: str) -> None:
         raise UsageError(f"{quoted(text)} has control characters: write it without them")
 
 
+def _read_url(text: str) -> None:
+    scheme, separator, rest = text.partition("://")
+    # The text is not repeated: it may hold a password.
+    if not (separator and rest.strip() and scheme.isascii() and scheme.isalnum()):
+        raise UsageError("it is not an address of a service: write one like ntfys://topic, as apprise takes it")
+    if not text.isprintable():
+        raise UsageError("the address has control characters: write it without them")
+
+
 def _read_wait(text: str) -> None:
     if parse_age(text).months:
         raise UsageError(f"{quoted(text)} is too long to wait: write seconds, minutes, hours or days")
@@ -253,6 +267,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     "path": _read_path,
     "folder": _read_folder,
     "name": _read_name,
+    "url": _read_url,
     "wait": _read_wait,
     "timeout": _read_timeout,
     "schedule": parse_schedule,
@@ -269,6 +284,7 @@ _WANTED_TEXTS = {
     "path": 'a path like "/srv/*/compose.yaml"',
     "folder": 'a path like "/srv/dockersweep"',
     "name": "a text",
+    "url": 'an address like "ntfys://topic"',
     "wait": 'a duration like "30s" or "10m"',
     "timeout": 'a duration like "30s" or "10m"',
     "schedule": '"daily 04:00", "every 6h" or "never"',
@@ -324,6 +340,11 @@ def written_words(value: object) -> str:
             return f"the time {value.isoformat()}"
         case _:
             return f"the date {value}"
+
+
+def _kind_of_text(value: object) -> str:
+    """Return what a value is, as `written_words`, without repeating a text, which may hold a password."""
+    return "a text" if isinstance(value, str) else written_words(value)
 
 
 def _hint(value: object, options: Sequence[_Option]) -> str:

@@ -19,6 +19,8 @@ def _correction(value: object, path: Path) -> str:
             return f': write remove.older_than = "{value}"'
         case "remove" if value is True:
             return ': write when, say remove.older_than = "7d"'
+        case "command" if isinstance(value, str):
+            return ": write its path and each argument by itself"
         case "match" | "not" if isinstance(value, str):
             return f": write {path[-1]}.name = {quoted(value)}"
     return ""
@@ -41,4 +43,5 @@ POLICY_FORMAT = FileFormat(
         "kind": 'a rule needs a kind: write kind = "container", "image", "volume", "network" or "build-cache"',
     },
     correction=_correction,
+    secret=frozenset({"notify"}),
 )

@@ -14,9 +14,10 @@ from msgspec import Struct
 
 from dockersweep.errors import PolicyError
 from dockersweep.model.policy import Policy
-from dockersweep.model.policyfile import ArchiveTable, PolicyFile, RuleTable, TargetTable, WatchTable
+from dockersweep.model.policyfile import ArchiveTable, NotifyTable, PolicyFile, RuleTable, TargetTable, WatchTable
 from dockersweep.policy.language.archive_checks import archive_problems
 from dockersweep.policy.language.key_checks import key_problems, problem_of_version, pruned
+from dockersweep.policy.language.notify_checks import notify_problems
 from dockersweep.policy.language.policy_format import POLICY_FORMAT
 from dockersweep.policy.language.problems import KeyProblem, Problem, placed, quoted
 from dockersweep.policy.language.rule_checks import rule_problems
@@ -96,6 +97,10 @@ def _problems(tables: dict[str, Any]) -> Iterator[KeyProblem]:
     if isinstance(tables.get("watch"), dict):
         of_watch = [path[1:] for path in wrong if path[:1] == ("watch",)]
         yield from watch_problems(msgspec.convert(pruned(tables["watch"], of_watch), WatchTable))
+    if isinstance(tables.get("notify"), dict):
+        of_notify = [path[1:] for path in wrong if path[:1] == ("notify",)]
+        notify = msgspec.convert(pruned(tables["notify"], of_notify), NotifyTable)
+        yield from notify_problems(notify, is_whole=not of_notify)
     yield from _of_purpose(tables)
 
 

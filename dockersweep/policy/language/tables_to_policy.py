@@ -11,6 +11,7 @@ from dockersweep.model.policy import (
     Keep,
     LimitSettings,
     Match,
+    NotifySettings,
     Policy,
     Protection,
     Protections,
@@ -25,6 +26,7 @@ from dockersweep.model.policyfile import (
     KeepTable,
     LimitsTable,
     MatchTable,
+    NotifyTable,
     PolicyFile,
     ProtectTable,
     RegistriesTable,
@@ -42,6 +44,7 @@ from dockersweep.units import Age, parse_age, parse_percent, parse_size
 
 T = TypeVar("T")
 DEFAULT_ARCHIVED: tuple[Kind, ...] = ("volume", "container")
+DEFAULT_EVENTS = NotifySettings(timeout_seconds=1).on
 DEFAULT_ORDER = Target(older_than=parse_age("0s")).order
 
 
@@ -57,6 +60,7 @@ def policy_of(file: PolicyFile, source: str) -> Policy:
         watch=None if file.watch is None else watch_of(file.watch),
         asks_registries=(file.registries or RegistriesTable()).ask,
         silenced_findings=_silenced(file.report or ReportTable()),
+        notify=None if file.notify is None else _notify(file.notify),
     )
 
 
@@ -187,6 +191,15 @@ def archive_of(table: ArchiveTable) -> ArchiveSettings:
 def _silenced(table: ReportTable) -> tuple[str, ...]:
     written: Sequence[FindingId] | FindingId = table.silence or ()
     return (written,) if isinstance(written, str) else tuple(written)
+
+
+def _notify(table: NotifyTable) -> NotifySettings:
+    return NotifySettings(
+        command=tuple(table.command or ()),
+        urls=_several(table.urls) or (),
+        on=DEFAULT_EVENTS if table.on is None else _several(table.on) or (),
+        timeout_seconds=max(1, round(parse_age(table.timeout).seconds)),
+    )
 
 
 def _several(written: T | list[T] | None) -> tuple[T, ...] | None:

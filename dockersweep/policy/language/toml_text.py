@@ -71,6 +71,9 @@ def _problem(message: str, text: str) -> Problem:
         # tomllib reports the end of the value; people look for the key.
         written = text.split("\n")[line - 1]
         column = len(written) - len(written.lstrip()) + 1
+        if "://" in written:
+            # Within a list of addresses, which may hold passwords.
+            return Problem(line, column, _PLAIN_WORDS["Cannot overwrite a value"])
         if written.lstrip().startswith("[") and "twice" not in placed[1]:
             text = f"{written.strip()} is there already as something else: [x] is one table, [[x]] one of several"
             return Problem(line, column, one_line(text))
