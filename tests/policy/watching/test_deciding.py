@@ -1,0 +1,132 @@
+"""Whether a watcher sweeps now, and what it waits for."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dockersweep.model.policyfile import WatchTable
+from dockersweep.policy.language.watch_checks import watch_of
+from dockersweep.policy.watching.deciding import Choice, Situation, SweepEnd, backs_off, choose, tries_rules_again
+from tests.rig.examples import examples
+
+SETTINGS = watch_of(WatchTable(settle="2m", settle_at_most="20m", backoff="10m"))
+NOW = 100_000.0
+ARRIVING = {"target_begins": True, "last_arrival": NOW}
+
+
+def situation(**changes: object) -> Situation:
+    base: dict[str, object] = {
+        "now": NOW, "is_connected": True, "rules_are_due": False, "target_begins": False, "due_since": NOW,
+        "last_arrival": None,
+    }  # fmt: skip
+    return Situation(**{**base, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "choice"),
+    [
+        ({}, Choice()),
+        ({"is_connected": False}, Choice()),
+        ({"target_begins": True}, Choice(sweeps="space")),
+        ({"rules_are_due": True}, Choice(sweeps="schedule")),
+        # One sweep does for both.
+        ({"rules_are_due": True, "target_begins": True}, Choice(sweeps="schedule")),
+        ({"target_begins": True, "is_connected": False}, Choice(waits="no-engine")),
+        # Nothing arrived for two minutes.
+        ({"target_begins": True, "last_arrival": NOW - 120}, Choice(sweeps="space")),
+        ({"target_begins": True, "last_arrival": NOW - 119}, Choice(waits="settling", until=NOW + 1)),
+        ({"rules_are_due": True, "last_arrival": NOW}, Choice(waits="settling", until=NOW + 120)),
+        # A host on which something always arrives is swept all the same.
+        (
+            {"target_begins": True, "last_arrival": NOW, "due_since": NOW - 1199},
+            Choice(waits="settling", until=NOW + 1),
+        ),
+        ({"target_begins": True, "last_arrival": NOW, "due_since": NOW - 1200}, Choice(sweeps="space")),
+        # The last sweep did not help.
+        ({"target_begins": True, "no_space_before": NOW + 60}, Choice(waits="backing-off", until=NOW + 60)),
+        ({"target_begins": True, "no_space_before": NOW}, Choice(sweeps="space")),
+        ({"rules_are_due": True, "target_begins": True, "no_space_before": NOW + 60}, Choice(sweeps="schedule")),
+        # The rules could not be carried out a moment ago.
+        ({"rules_are_due": True, "no_rules_before": NOW + 60}, Choice(waits="backing-off", until=NOW + 60)),
+        ({"rules_are_due": True, "target_begins": True, "no_rules_before": NOW + 60}, Choice(sweeps="space")),
+        (
+            {"rules_are_due": True, "target_begins": True, "no_rules_before": NOW + 60, "no_space_before": NOW + 30},
+            Choice(waits="backing-off", until=NOW + 30),
+        ),
+    ],
+)
+def test_what_is_done(changes: dict[str, object], choice: Choice) -> None:
+    assert choose(situation(**changes), SETTINGS) == choice
+
+
+SECONDS = st.floats(NOW - 5000, NOW + 5000)
+SITUATIONS = st.builds(
+    Situation,
+    now=st.just(NOW),
+    is_connected=st.booleans(),
+    rules_are_due=st.booleans(),
+    target_begins=st.booleans(),
+    due_since=st.floats(NOW - 5000, NOW),
+    last_arrival=st.none() | st.floats(NOW - 5000, NOW),
+    no_rules_before=st.none() | SECONDS,
+    no_space_before=st.none() | SECONDS,
+)
+
+
+@given(SITUATIONS)
+@examples(200)
+def test_it_sweeps_for_what_is_due_and_waits_never_longer_than_it_says(now: Situation) -> None:
+    choice = choose(now, SETTINGS)
+    assert choice.sweeps is None or choice.waits is None
+    assert choice.sweeps != "schedule" or now.rules_are_due
+    assert choice.sweeps != "space" or now.target_begins
+    if choice.until is not None:
+        later = Situation(
+            now=choice.until,
+            is_connected=now.is_connected,
+            rules_are_due=now.rules_are_due,
+            target_begins=now.target_begins,
+            due_since=now.due_since,
+            last_arrival=now.last_arrival,
+            no_rules_before=now.no_rules_before,
+            no_space_before=now.no_space_before,
+        )
+        # When a pause after a failure is over, something may still have to settle.
+        assert choose(later, SETTINGS).waits in (None, "settling" if choice.waits == "backing-off" else None)
+
+
+def end(**changes: object) -> SweepEnd:
+    base: dict[str, object] = {
+        "cause": "space", "exit_status": 0, "has_outcome": True, "removed": 3, "target_reached": True,
+    }  # fmt: skip
+    return SweepEnd(**{**base, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "pauses"),
+    [
+        ({}, False),
+        ({"target_reached": None}, False),
+        ({"target_reached": False, "exit_status": 3}, True),
+        # What statvfs tells and what a sweep measures may differ for ever.
+        ({"removed": 0}, True),
+        ({"exit_status": 4, "has_outcome": False, "removed": 0, "target_reached": None}, True),
+        ({"cause": "schedule", "removed": 0, "target_reached": None}, False),
+        ({"cause": "schedule", "removed": 0, "target_reached": False}, True),
+    ],
+)
+def test_after_which_sweeps_none_is_made_for_space_for_a_while(changes: dict[str, object], pauses: bool) -> None:
+    assert backs_off(end(**changes)) == pauses
+
+
+@pytest.mark.parametrize(
+    ("changes", "again"),
+    [
+        ({"cause": "schedule"}, False),
+        ({"cause": "schedule", "exit_status": 3}, False),
+        ({"cause": "schedule", "exit_status": 5, "has_outcome": False}, True),
+        ({"cause": "space", "exit_status": 5, "has_outcome": False}, False),
+    ],
+)
+def test_which_rules_are_tried_again(changes: dict[str, object], again: bool) -> None:
+    assert tries_rules_again(end(**changes)) == again
