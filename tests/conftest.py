@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import importlib
 import os
 import signal
 import sys
@@ -69,6 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
     time.tzset()
     _take_signals()
     _compile_once()
+    _collect_seldom()
     # Ours is the order in which groups of tests are begun; see pytest_collection_modifyitems.
     config.option.loadscopereorder = False
     # Before anything is started that is to see the disks of an engine.
@@ -106,6 +108,29 @@ def _compile_once() -> None:
     """Let what we import, and what tests start by the hundred, be compiled once, wherever we were called from."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+
+
+def _collect_seldom() -> None:
+    """Let Python's collector of garbage rest: it would walk over thousands of tests again and again, a tenth of all
+    that a process of the suite computes."""
+    gc.set_threshold(20_000, 20, 100)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Import the files of tests in another order in each process.
+
+    In a new checkout they have to be compiled, which takes longer than all else of the collection, and each process
+    finds what those before it have compiled. So they do not do the same at the same time.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if count > 1 and session.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        root = Path(__file__).parent
+        files = sorted(root.rglob("test_*.py"))
+        first = int(worker) * len(files) // count
+        for file in [*files[first:], *files[:first]]:
+            importlib.import_module(".".join(file.relative_to(root.parent).with_suffix("").parts))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
