@@ -288,7 +288,8 @@ def _remembered_survey(client: "Client", options: EngineOptions, ledger: "Ledger
     ledger.keep_layers(client.engine, layers)
     inventory, noticed = survey.inventory, None
     if events is not None:
-        inventory, noticed = noticed_in(events.result(), inventory)
+        # After the position: what a watcher records meanwhile is among them, or the engine has told it too.
+        inventory, noticed = noticed_in(events.result(), inventory, ledger.pending_events(client.engine))
     inventory = ledger.update_objects(inventory, survey.in_use, survey.now, survey.is_of_now, noticed)
     inventory = msgspec.structs.replace(
         inventory, warnings=(*inventory.warnings, *_ledger_in_container(inventory, ledger))

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +27,7 @@ from dockersweep.ledger.rows import seconds
 from dockersweep.ledger.runs import RunRecord
 from dockersweep.ledger.transaction import transaction
 from dockersweep.model.attempt import Attempt
-from dockersweep.model.event_reading import EventPosition, NoticedUses
+from dockersweep.model.event_reading import EngineEvent, EventPosition, NoticedUses
 from dockersweep.model.history import ArchivedRow, Life, PastRun, RunStart, ShareSize, UnfinishedRun
 from dockersweep.model.inventory import KINDS, Engine, Inventory, Kind, Mark, ObjectRef, ScanWarning
 from dockersweep.model.outcome import Outcome
@@ -37,6 +37,7 @@ from dockersweep.model.report import TrendPoint
 from dockersweep.model.storage import SizeBase
 
 if TYPE_CHECKING:
+    from dockersweep.model.last_use import Span
     from dockersweep.model.restoring import RemovedRow, RunOfEngine
 
 Value = TypeVar("Value")
@@ -137,6 +138,30 @@ class Ledger:
         """Return how far the events of an engine were last read; None where they never were."""
         return self._do(lambda database: uses.position_of(database, objects.known_engine(database, engine) or 0), None)
 
+    def pending_events(self, engine: Engine) -> tuple[EngineEvent, ...]:
+        """Return the events that a watcher recorded, and of which `update_objects` has not made uses yet."""
+        return self._do(lambda database: uses.pending_of(database, objects.known_engine(database, engine) or 0), ())
+
+    def record_events(
+        self,
+        engine: Engine,
+        events: Iterable[EngineEvent],
+        position: EventPosition | None = None,
+        spans: "Iterable[Span]" = (),
+        now: datetime | None = None,
+    ) -> int:
+        """Record what a watcher received, in one transaction: events, how far they were read, and in which spans a use
+        would have been noticed; return how many events are pending. `now` is the engine's clock, where it was read."""
+        # Imported late: only a watcher writes events.
+        from dockersweep.ledger.recorded_events import record_events
+
+        def write(database: sqlite3.Connection) -> int:
+            with transaction(database):
+                number = objects.engine_number(database, engine)
+                return record_events(database, number, events, position, spans, now)
+
+        return self._do(write, 0)
+
     def update_objects(
         self,
         inventory: Inventory,
@@ -147,7 +172,8 @@ class Ledger:
     ) -> Inventory:
         """Record which objects are there, and return the inventory with what the ledger knows about them.
 
-        `used` are the objects that something holds, `noticed` the uses that events reported since `event_position`.
+        `used` are the objects that something holds, `noticed` the uses that events reported since `event_position`, and
+        `pending_events`, which are then no longer pending.
         Without `writes` the file stays as it is: a `now` that somebody chose must not be written. An object that was
         gone starts a new life when it comes back. If the ledger cannot be used, the inventory gets a warning. This does
         not make the engine known.

@@ -345,7 +345,7 @@ CREATE TABLE restorations (
     PRIMARY KEY (run, position)
 ) WITHOUT ROWID""",
     # Events that a watcher received and no scan has made uses of yet: of those that differ only in their time the last,
-    # with how many there were. other is the container of a volume or network, or the name of an image; told is JSON.
+    # with how many there were. other is what one is about besides id, see EngineEvent.other; told is JSON.
     "pending_events": """
 CREATE TABLE pending_events (
     engine INTEGER NOT NULL,

@@ -1,12 +1,12 @@
 """The last uses of present objects, and how far the events that reported them were read."""
 
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
 from dockersweep.ledger.opening import UnusableError
-from dockersweep.model.event_reading import EventPosition
+from dockersweep.model.event_reading import EngineEvent, EventPosition, Held
 from dockersweep.model.inventory import ObjectRef
 from dockersweep.model.last_use import PastUse, last_of
 
@@ -26,6 +26,43 @@ def keep_position(database: sqlite3.Connection, engine: int, position: EventPosi
     """Record how far the events of an engine were read."""
     text = msgspec.json.encode(position).decode()
     database.execute("INSERT OR REPLACE INTO event_readings VALUES (?, ?)", (engine, text))
+
+
+class _Told(msgspec.Struct, omit_defaults=True):
+    """What a pending event has besides what its row is found by."""
+
+    attributes: dict[str, str] = {}
+    held: Held | None = None
+
+
+def encode_told(event: EngineEvent) -> bytes:
+    """Return what `pending_of` reads."""
+    return msgspec.json.encode(_Told(dict(event.attributes), event.held))
+
+
+def pending_of(database: sqlite3.Connection, engine: int) -> tuple[EngineEvent, ...]:
+    """Return the events that a watcher recorded and of which no uses were made yet."""
+    rows = database.execute(
+        "SELECT at_nanos, type, action, id, times, told FROM pending_events WHERE engine = ?", (engine,)
+    ).fetchall()
+    decode = msgspec.json.Decoder(_Told).decode
+    try:
+        told = [(row[:5], decode(row[5])) for row in rows]
+    except msgspec.MsgspecError as error:
+        raise UnusableError(f"is damaged (it does not tell what happened: {error})") from None
+    return tuple(
+        EngineEvent(at, kind, action, object_id, known.attributes, times, known.held)
+        for (at, kind, action, object_id, times), known in told
+    )
+
+
+def drop_pending(database: sqlite3.Connection, engine: int, events: Iterable[EngineEvent]) -> None:
+    """Delete events of which uses were made, unless they happened again meanwhile."""
+    database.executemany(
+        "DELETE FROM pending_events WHERE engine = ? AND type = ? AND id = ? AND action = ? AND other = ? "
+        "AND at_nanos = ?",
+        [(engine, *event.key, event.at_nanos) for event in events],
+    )
 
 
 def uses_of(database: sqlite3.Connection, engine: int) -> dict[ObjectRef, tuple[PastUse, ...]]:

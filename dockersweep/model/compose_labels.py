@@ -15,6 +15,8 @@ _PROJECTS = (PROJECT, f"{_PODMAN}project")
 _SERVICES = (SERVICE, f"{_PODMAN}service")
 _TELLING = frozenset((*_SERVICES, _CONFIG_FILES))
 _OF_CONTAINERS_ONLY = (CONTAINER_NUMBER, f"{_COMPOSE}config-hash", f"{_PODMAN}config-hash")
+USER_LABELS = (*_PROJECTS, *_SERVICES)
+"""The labels that name project and service."""
 
 Labels = Mapping[str, str]
 

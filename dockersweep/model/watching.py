@@ -56,7 +56,7 @@ class EventState(Struct, frozen=True, kw_only=True):
     """Why they cannot be recorded."""
 
 
-GapCause = Literal["not watched", "engine restarted", "connection lost", "too many events", "clock set back"]
+GapCause = Literal["not watched", "engine restarted", "connection lost", "too many events", "clock changed"]
 """Why events were missed, or may have been."""
 
 

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from dockersweep.engine.api.answers import EngineEvent
 from dockersweep.engine.api.quirks import Quirks
 from dockersweep.engine.reading import events as reading
 from dockersweep.engine.reading.engine_process import engine_began
 from dockersweep.engine.reading.events import DOCKER_RING, NEVER_FULL, SLACK_NANOS, EventReading, read_events
 from dockersweep.errors import EngineError, EngineTooMuchError
-from dockersweep.model.event_reading import EventMark, EventPosition
+from dockersweep.model.event_reading import EngineEvent, EventMark, EventPosition
 from dockersweep.model.inventory import Engine
 from tests.rig.inventories import ENGINE, NOW
 

@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from dockersweep.engine.api.answers import EngineEvent
 from dockersweep.engine.reading.events import EventReading
 from dockersweep.engine.reading.uses import noticed_in, uses_of
-from dockersweep.model.event_reading import EventPosition
+from dockersweep.model.event_reading import EngineEvent, EventPosition
 from dockersweep.model.inventory import Inventory, Kind, ObjectRef
 from dockersweep.model.last_use import MOST_USES, PastUse, Span
 from tests.rig.inventories import ENGINE, NOW, container, image, inventory, network, volume

@@ -1,6 +1,5 @@
 """Types of answers that are not in the model: sizes, events, the tags and the layers of one image."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -49,20 +48,6 @@ class ImageTags(Struct, frozen=True):
 
     id: str
     tags: tuple[str, ...]
-
-
-class EngineEvent(NamedTuple):
-    """Something that happened on an engine."""
-
-    at_nanos: int
-    """Since 1970, by the engine's clock."""
-    type: str
-    """"container", "image", "volume", "network" and others."""
-    action: str
-    id: str
-    """Podman leaves it out for volumes."""
-    attributes: Mapping[str, str]
-    """For a container: its name, its image as the user wrote it, and its labels."""
 
 
 class ImageLayers(Struct, frozen=True, kw_only=True, omit_defaults=True):

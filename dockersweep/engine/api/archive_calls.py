@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import msgspec
 
-from dockersweep.engine.api.answers import EngineEvent
 from dockersweep.engine.api.connection import LARGEST_LIST_BYTES, Answer
 from dockersweep.engine.api.decoding import decode
 from dockersweep.engine.api.events import Events
@@ -18,6 +17,7 @@ from dockersweep.engine.api.lists import ARCHIVING_LABEL
 from dockersweep.engine.api.removals import Removals
 from dockersweep.engine.api.streamed import StreamedAnswer
 from dockersweep.errors import EngineError
+from dockersweep.model.event_reading import EngineEvent
 
 CHANGED, ADDED, REMOVED = 0, 1, 2
 """The kinds of changes."""

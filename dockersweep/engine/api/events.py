@@ -5,10 +5,10 @@ from typing import Annotated
 
 import msgspec
 
-from dockersweep.engine.api.answers import EngineEvent
 from dockersweep.engine.api.decoding import decode_lines
 from dockersweep.engine.api.session import Session
 from dockersweep.errors import EngineError
+from dockersweep.model.event_reading import EngineEvent
 
 LARGEST_EVENTS_BYTES = 64_000_000
 """Docker keeps 256 events; Podman's journal may hold those of months."""
@@ -22,7 +22,7 @@ class _WireActor(msgspec.Struct, rename="pascal"):
     attributes: dict[str, str] | None = None
 
 
-class _WireEvent(msgspec.Struct, rename="pascal"):
+class WireEvent(msgspec.Struct, rename="pascal"):
     """A line of GET /events."""
 
     type: str = ""
@@ -53,15 +53,16 @@ class Events(Session):
         if answer.status != 200:
             raise EngineError(f"{self._where} answered GET /events with {answer.status}: {answer.message()}")
         try:
-            lines = decode_lines(answer.body, _WireEvent)
+            lines = decode_lines(answer.body, WireEvent)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise EngineError(
                 f"{self._where} answered GET /events with something else than was asked: {error}"
             ) from error
         last = int(until.timestamp() * 10**6) * 1000
-        return tuple(_event(line) for line in lines if line.time_nano <= last)
+        return tuple(event_of(line) for line in lines if line.time_nano <= last)
 
 
-def _event(line: _WireEvent) -> EngineEvent:
+def event_of(line: WireEvent) -> EngineEvent:
+    """Return the event of a line."""
     actor = line.actor or _WireActor()
     return EngineEvent(line.time_nano, line.type, line.action, actor.id, actor.attributes or {})

@@ -8,11 +8,10 @@ it comes back, nothing after it is missing. Otherwise nothing is missing since t
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 
-from dockersweep.engine.api.answers import EngineEvent
 from dockersweep.engine.api.quirks import Quirks
 from dockersweep.engine.reading.engine_process import engine_began
 from dockersweep.errors import EngineError, EngineTooMuchError
-from dockersweep.model.event_reading import EventMark, EventPosition
+from dockersweep.model.event_reading import EngineEvent, EventMark, EventPosition
 from dockersweep.model.inventory import Engine, ScanWarning
 from dockersweep.model.last_use import Span
 
@@ -91,7 +90,7 @@ def _read_since(last: EventPosition | None, until: datetime, reads: EventReads) 
     position = EventPosition(ends_at=until, anchor=None if newest is None else _mark(newest))
     watched = Span(begins_at=begin, ends_at=until) if begin is not None and begin < until else None
     if last is not None:
-        ended = _nanos(last.ends_at)
+        ended = nanos_of(last.ends_at)
         # Events after the last known one are new, even if their time is slightly earlier.
         events = tuple(event for place, event in enumerate(events) if place > anchor or event.at_nanos > ended)
     return EventReading(events, position, watched)
@@ -101,7 +100,7 @@ def _read(reads: EventReads, last: EventPosition | None, until: datetime) -> _An
     """Return the events since the last reading, or else all. They are complete since the last reading if its last event
     is among them; else since the oldest one or, if Docker's memory has never been full, since the engine started."""
     is_podman = reads.quirks.is_podman
-    everything = _nanos(_podman_begin(last, until)) if is_podman else 0
+    everything = nanos_of(_podman_begin(last, until)) if is_podman else 0
     events: tuple[EngineEvent, ...] = ()
     if last is None or last.anchor is None:
         events = reads.events(everything, until)
@@ -127,7 +126,8 @@ def _podman_begin(last: EventPosition | None, until: datetime) -> datetime:
     return begin if last is None else max(begin, last.ends_at)
 
 
-def _nanos(instant: datetime) -> int:
+def nanos_of(instant: datetime) -> int:
+    """Return an instant as events have it: nanoseconds since 1970."""
     return int(instant.timestamp() * 10**6) * 1000
 
 

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from operator import itemgetter
 
-from dockersweep.engine.api.answers import EngineEvent
+from dockersweep.model.event_reading import EngineEvent
 from dockersweep.model.image_references import ImageIds, whole_repository_of, with_registry, with_tag
 from dockersweep.model.inventory import Image
 

@@ -4,17 +4,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from dockersweep.engine.api.answers import EngineEvent
 from dockersweep.engine.api.lists import ARCHIVING_LABEL
-from dockersweep.engine.reading.events import EventReading
+from dockersweep.engine.reading.events import EventReading, nanos_of
 from dockersweep.engine.reading.image_names import ImageNames
 from dockersweep.model.compose_labels import project_in, service_in
-from dockersweep.model.event_reading import NoticedUses
-from dockersweep.model.inventory import Container, Inventory, Kind, ObjectRef
+from dockersweep.model.event_reading import EngineEvent, Held, NoticedUses
+from dockersweep.model.inventory import Container, Inventory, ObjectRef
 from dockersweep.model.last_use import PastUse, UseAction, last_of
 
 # Podman has exec, mount and init where Docker has other words or none. Removals are not uses: destroy, remove, untag,
@@ -37,7 +36,16 @@ _OF_IMAGE: dict[str, UseAction] = {
 _REMOVED = ("destroy", "remove")
 """The actions of Docker and Podman when a volume or a network is removed."""
 
+TOLD: dict[str, frozenset[str]] = {
+    "container": frozenset(_OF_CONTAINER),
+    "volume": frozenset((*_OF_VOLUME, *_REMOVED)),
+    "network": frozenset((*_OF_NETWORK, *_REMOVED)),
+    "image": frozenset(_OF_IMAGE),
+}
+"""By type, the actions that tell of uses, or which object of a name is meant; without what follows a colon."""
+
 Use = tuple[ObjectRef, PastUse]
+_HeldKind = Literal["volume", "network"]
 
 
 class _User(NamedTuple):
@@ -48,17 +56,24 @@ class _User(NamedTuple):
     service: str | None
 
 
-def noticed_in(reading: EventReading, inventory: Inventory) -> tuple[Inventory, NoticedUses | None]:
-    """Return the inventory with the warnings of a reading, and the uses of existing objects; None if nothing was
-    read."""
+def noticed_in(
+    reading: EventReading, inventory: Inventory, pending: tuple[EngineEvent, ...] = ()
+) -> tuple[Inventory, NoticedUses | None]:
+    """Return the inventory with the warnings of a reading, and the uses of existing objects by its events and those
+    that a watcher recorded before; None if there was nothing to read."""
     warned = replace(inventory, warnings=(*inventory.warnings, *reading.warnings))
     if reading.position is None:
-        return warned, None
+        # The engine's refusal must not hide what is known of it.
+        known = NoticedUses(position=None, watched=None, uses=uses_of(pending, inventory), pending=pending)
+        return warned, known if pending else None
     watched = reading.watched
     if watched is not None and inventory.engine.flavour == "podman" and _has_gone_container(reading.events, inventory):
         watched = replace(watched, of_held=False)
-    uses = uses_of(reading.events, inventory)
-    return warned, NoticedUses(position=reading.position, watched=watched, uses=uses)
+    ends = nanos_of(reading.position.ends_at)
+    # The clock may have been set back since.
+    events = (event._replace(at_nanos=min(event.at_nanos, ends)) for event in pending)
+    uses = uses_of((*reading.events, *events), inventory)
+    return warned, NoticedUses(position=reading.position, watched=watched, uses=uses, pending=pending)
 
 
 def _has_gone_container(events: Iterable[EngineEvent], inventory: Inventory) -> bool:
@@ -138,11 +153,9 @@ class _Uses:
             elif event.type == "network" and event.action in _OF_NETWORK:
                 yield from self._held_use("network", _name_of(event), event, _OF_NETWORK[event.action])
 
-    def _held_use(self, kind: Kind, name: str, event: EngineEvent, action: UseAction) -> Iterator[Use]:
+    def _held_use(self, kind: _HeldKind, name: str, event: EngineEvent, action: UseAction) -> Iterator[Use]:
         """Yield a container's use of a volume or a network, if that exists."""
-        if (kind, name) in self._former:
-            return
-        own_id = self._networks.get(name) if kind == "network" else name if name in self._volumes else None
+        own_id = self._id_of(kind, name)
         if own_id is not None:
             by = event.attributes.get("container") or (event.id if event.id != name else "")
             yield ObjectRef(kind=kind, id=own_id), self._by(by, event, action)
@@ -164,6 +177,23 @@ class _Uses:
         else:
             for image_id in self._images.named(event.attributes.get("image", ""), event.at_nanos):
                 yield ObjectRef(kind="image", id=image_id), use
+            if event.held is not None and action not in _WITHOUT_HELD:
+                yield from ((ref, use) for ref in self._held_of(event.held))
+
+    def _held_of(self, held: Held) -> Iterator[ObjectRef]:
+        """Yield what a container held that is gone."""
+        for volume in held.volumes:
+            if self._id_of("volume", volume) is not None:
+                yield ObjectRef(kind="volume", id=volume)
+        for network in held.networks:
+            if (network_id := self._id_of("network", network)) is not None:
+                yield ObjectRef(kind="network", id=network_id)
+
+    def _id_of(self, kind: _HeldKind, name: str) -> str | None:
+        """Return the id of the volume or network that had a name at the time of the event; None where it is gone."""
+        if (kind, name) in self._former:
+            return None
+        return self._networks.get(name) if kind == "network" else name if name in self._volumes else None
 
     def _holds(self, container: Container, action: UseAction) -> Iterator[ObjectRef]:
         """Yield the objects of a container that an action uses."""
@@ -192,8 +222,9 @@ class _Uses:
 
 
 def _name_of(event: EngineEvent) -> str:
-    """Return the name or id of a volume or network; in Podman's network events the id is the container's."""
-    return event.attributes.get("network") or event.id
+    """Return the name or id of a volume or network; in Podman's events the id of a network may be its container's, and
+    a volume has none (tried on 5.8)."""
+    return event.attributes.get("network") or event.id or event.attributes.get("name", "")
 
 
 def _user(name: str | None, labels: Mapping[str, str]) -> _User:
@@ -203,7 +234,10 @@ def _user(name: str | None, labels: Mapping[str, str]) -> _User:
 def _probes(events: Iterable[EngineEvent]) -> frozenset[tuple[str, str]]:
     """Return the container and the action of each exec that occurs more than twice, and so is probably a health check.
     Events do not distinguish them, and the container runs anyway."""
-    counted = Counter((event.id, event.action) for event in events if event.action.startswith("exec_start:"))
+    counted = Counter[tuple[str, str]]()
+    for event in events:
+        if event.action.startswith("exec_start:"):
+            counted[event.id, event.action] += event.times
     return frozenset(probe for probe, count in counted.items() if count > 2)
 
 

@@ -1,0 +1,56 @@
+"""What a watcher writes down: events, until a scan makes uses of them, and for which time all of them are known."""
+
+import sqlite3
+from collections.abc import Iterable
+from datetime import datetime
+
+from dockersweep.ledger.rows import seconds, storable
+from dockersweep.ledger.uses import encode_told, keep_position, position_of
+from dockersweep.ledger.watched import add_span, cut_spans
+from dockersweep.model.event_reading import EngineEvent, EventPosition
+from dockersweep.model.last_use import Span
+
+_LATEST_NANOS = 2**63 - 1
+
+
+def record_events(
+    database: sqlite3.Connection,
+    engine: int,
+    events: Iterable[EngineEvent],
+    position: EventPosition | None,
+    spans: Iterable[Span],
+    now: datetime | None,
+) -> int:
+    """Add events to the pending ones, move the position on, and add spans; return how many events are pending.
+
+    `now` is the engine's clock where it is known to be right: what was watched after that is forgotten.
+    """
+    database.executemany(
+        "INSERT INTO pending_events VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (engine, type, id, action, other) DO UPDATE SET times = times + excluded.times, "
+        "told = CASE WHEN excluded.at_nanos >= at_nanos THEN excluded.told ELSE told END, "
+        "at_nanos = max(at_nanos, excluded.at_nanos)",
+        [
+            (engine, *map(storable, event.key), min(event.at_nanos, _LATEST_NANOS), event.times, encode_told(event))
+            for event in events
+        ],
+    )
+    if now is not None:
+        cut_spans(database, engine, seconds(now) + 1)
+    if position is not None and is_later(position, position_of(database, engine), now):
+        keep_position(database, engine, position)
+    for span in spans:
+        add_span(database, engine, span)
+    return count_pending(database, engine)
+
+
+def is_later(position: EventPosition, known: EventPosition | None, now: datetime | None) -> bool:
+    """Return whether a position is the one to keep: another process may have read further. One in the future was
+    written before the clock was set back."""
+    return known is None or known.ends_at <= position.ends_at or (now is not None and known.ends_at > now)
+
+
+def count_pending(database: sqlite3.Connection, engine: int) -> int:
+    """Return how many events wait for a scan."""
+    count: int = database.execute("SELECT count(*) FROM pending_events WHERE engine = ?", (engine,)).fetchone()[0]
+    return count
