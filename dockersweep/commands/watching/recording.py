@@ -1,44 +1,370 @@
 """Keeps the events of an engine in the ledger, as a watcher does: nothing else it holds grows with time."""
 
-from collections.abc import Callable
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from msgspec.structs import replace
 
 from dockersweep.commands.options import EngineOptions
+from dockersweep.engine.api.connection import Connection
+from dockersweep.engine.api.endpoint import resolve_endpoint
+from dockersweep.engine.api.event_stream import WatchedEngine
+from dockersweep.engine.reading import event_follower
+from dockersweep.engine.reading.engine_process import engine_began
+from dockersweep.engine.reading.event_coverage import CLOCK_TOLERANCE, Compared, compared, without
+from dockersweep.engine.reading.event_follower import Connected, EventFollower
+from dockersweep.engine.reading.event_inbox import EventInbox, Received, cut, folded, tells
+from dockersweep.engine.reading.events import EventReading, read_events
+from dockersweep.errors import EngineError, LedgerError
+from dockersweep.ledger import Ledger, state_folder
+from dockersweep.model.event_reading import EngineEvent, EventMark, EventPosition, Held
 from dockersweep.model.inventory import Engine
-from dockersweep.model.watching import EventGap, EventState
+from dockersweep.model.naming import engine_identity
+from dockersweep.model.watching import EventGap, EventState, GapCause
+
+COMPARE_SECONDS = 60.0
+SOONEST_SECONDS = 0.5
+"""How soon after a comparison that failed, or of an engine that only its own memory can prove, there is another."""
+COMPARE_AFTER_EVENTS = 128
+"""After half of what Docker keeps the engine is asked, where the stream itself proves nothing."""
+CATCH_UP_SECONDS = 2.0
+"""How much later the stream may tell what the engine has: Podman's reader looks at its file four times a second."""
+LAST_COMPARED = 500
+"""How many of the last events are looked for in the stream."""
+MANY_PENDING = 5_000
+REOPEN_SECONDS = 10.0
+MOST_PARTS = 9
+"""Of the span of a minute; with more, all of it between the first and the last is one."""
+
+Value = TypeVar("Value")
 
 
 class Recorder:
     """Follows the events of one engine in a thread of its own, from `start` until `close`, whether or not the engine is
     there. All other methods are for one thread, the watcher's loop, and raise nothing."""
 
-    def __init__(self, options: EngineOptions, on_arrival: Callable[[], None]) -> None:
-        """`on_arrival` is called from the other thread each time something came that may need space (`last_arrival`),
-        and each time the engine went away or came back: it wakes the loop, and must not wait."""
+    def __init__(
+        self,
+        options: EngineOptions,
+        on_arrival: Callable[[], None],
+        connect: Callable[[], AbstractContextManager[WatchedEngine]] | None = None,
+    ) -> None:
+        """`on_arrival` wakes the loop, and must not wait: it is called from the other thread each time something came
+        that may need space (`last_arrival`), each time many events came, and each time the engine went away or came
+        back. `connect` is for tests."""
         self._options = options
-        self._on_arrival = on_arrival
-        self.state = EventState()
+        self._inbox = EventInbox()
+        self._follower = EventFollower(connect or self._connecting, self._inbox, on_arrival)
+        self._ledger = _OpenLedger(options)
         self.engine: Engine | None = None
         """As it answered last; None until it has answered."""
-        self.last_arrival: float | None = None
-        """When the last pull, load, import, build or commit came, in seconds of the monotonic clock; None for never."""
         self.wants_folding = False
-        """Whether so many events are pending that a scan should make uses of them: see `folding.fold`."""
+        """Whether so many events are pending that a scan should make uses of them."""
+        self._compared: EventPosition | None = None
+        self._compared_at = 0.0
+        self._compared_on: Connected | None = None
+        self._tried_at = float("-inf")
+        self._received_then = 0
+        self._recorded = 0
+        self._lives: list[tuple[datetime, datetime]] = []
+        """Of containers of Podman that were gone before somebody could look."""
+        self._gaps: list[EventGap] = []
+        self._gap_count, self._gap_seconds = 0, 0.0
+        self._has_lost = False
+        """Whether the inbox was too full since the last comparison."""
+
+    @property
+    def last_arrival(self) -> float | None:
+        """When the last pull, load, import, build or commit came, in seconds of the monotonic clock; None for never."""
+        return self._follower.last_arrival
+
+    @property
+    def engine_problem(self) -> str | None:
+        """Why the engine cannot be reached, one sentence; None while it can."""
+        return self._follower.problem
+
+    @property
+    def state(self) -> EventState:
+        """What became of the events so far; for any thread."""
+        complete_until = None if self._compared is None else self._compared.ends_at
+        is_connected = self._follower.connected is not None
+        open_seconds = 0.0 if is_connected or complete_until is None else now_seconds() - self._compared_at
+        return EventState(
+            is_connected=is_connected,
+            disconnected_at=self._follower.lost_at,
+            received=self._follower.received,
+            recorded=self._recorded,
+            gaps=self._gap_count,
+            gap_seconds=self._gap_seconds + open_seconds,
+            complete_until=complete_until,
+            ledger_problem=self._ledger.problem,
+        )
 
     def start(self) -> None:
         """Connect to the engine as soon as it answers, and follow its events."""
+        self._follower.start()
 
     def record(self) -> None:
-        """Write the events that came since into the ledger, and once a minute do what `flush` does. To be called about
-        once a second."""
+        """Write the events that came since into the ledger; once a minute, and once the engine is there again, do what
+        `flush` does. To be called about once a second."""
+        connected = self._follower.connected
+        if connected is not None and self._is_due(connected):
+            self.flush()
+            return
+        self._write_received(may_move=connected is not None and connected is self._compared_on)
 
     def flush(self) -> bool:
         """Record everything received, and compare it with what the engine still has. Return whether that was possible;
-        if not, `state` says why."""
-        return True
+        if not, `state` and `engine_problem` say why."""
+        self._tried_at = now_seconds()
+        connected = self._follower.connected
+        if connected is not None:
+            connected.settle()
+        if connected is None:
+            self._write_received(may_move=False)
+            return False
+        try:
+            return self._compare(connected)
+        except EngineError:
+            # Where the engine does not answer, its stream may be dead too.
+            connected.interrupt()
+            self._write_received(may_move=False)
+            return False
 
     def take_gaps(self) -> tuple[EventGap, ...]:
         """Return the gaps found since the last call, each once."""
-        return ()
+        gaps, self._gaps = tuple(self._gaps), []
+        return gaps
 
     def close(self) -> None:
         """Record what came, and end the thread."""
+        if self._follower.connected is not None:
+            self.flush()
+        self._follower.close()
+        self._write_received(may_move=False)
+        self._ledger.close()
+
+    @contextmanager
+    def _connecting(self) -> Iterator[WatchedEngine]:
+        options = self._options
+        endpoint = resolve_endpoint(options.host, options.context, os.environ, options.tls)
+        first = options.connect_timeout_seconds
+        with closing(Connection(endpoint, options.engine_timeout_seconds, False, first)) as connection:
+            yield WatchedEngine(connection, removal_seconds=0)
+
+    def _is_due(self, connected: Connected) -> bool:
+        passed = now_seconds() - self._tried_at
+        if passed < SOONEST_SECONDS:
+            return False
+        is_unproven = connected.unbroken_since is None
+        has_many = is_unproven and self._follower.received - self._received_then >= COMPARE_AFTER_EVENTS
+        is_new = connected is not self._compared_on and connected.settles_in <= 0
+        return is_new or has_many or passed >= COMPARE_SECONDS
+
+    def _compare(self, connected: Connected) -> bool:
+        client = connected.client
+        client.read_clock()
+        self._meet(client.engine)
+        last, is_own = self._last()
+        began, received_then = now_seconds(), self._follower.received
+        reading = read_events(client, last)
+        if reading.position is None:
+            raise EngineError("; ".join(warning.reason or warning.text for warning in reading.warnings))
+        until = reading.position.ends_at
+        fresh, is_whole = self._fresh(reading, connected)
+        received = self._inbox.take()
+        self._has_lost = self._has_lost or received.lost > 0
+        if self._has_lost:
+            fresh, is_whole = [event for event in reading.events if tells(event)], False
+        self._note_gone(client, fresh, until)
+        events = folded(self._with_held(received, connected, is_last=True).events, map(cut, fresh))
+        passed = timedelta(seconds=began - self._compared_at) if is_own else None
+        unbroken = connected.unbroken_since if is_whole else None
+        watched = None if reading.watched is None else reading.watched.begins_at
+        why = self._cause(connected, last, is_own)
+        proof = compared(last, until, (watched, unbroken), passed, why)
+        if not self._keep(received._replace(events=events), reading.position, proof, until):
+            return False
+        self._compared, self._compared_at = reading.position, began
+        self._compared_on, self._received_then = connected, received_then
+        has_jumped = connected.begins_at > until + CLOCK_TOLERANCE or _is_of_clock(proof)
+        if unbroken is None or has_jumped:
+            connected.begin_again(until)
+        if not is_whole and not self._has_lost:
+            # It may be dead, and its end not have come.
+            connected.interrupt()
+        self._has_lost = False
+        return True
+
+    def _meet(self, engine: Engine) -> None:
+        """Begin anew where another engine answers now."""
+        if self.engine is not None and engine_identity(engine) != engine_identity(self.engine):
+            self._compared = self._compared_on = None
+            self._lives.clear()
+        self.engine = engine
+
+    def _last(self) -> tuple[EventPosition | None, bool]:
+        """Return where the last comparison ended, and whether it was this watcher's."""
+        if self._compared is not None or self.engine is None:
+            return self._compared, self._compared is not None
+        engine = self.engine
+        return self._ledger.do(lambda ledger: ledger.event_position(engine), None), False
+
+    def _fresh(self, reading: EventReading, connected: Connected) -> tuple[list[EngineEvent], bool]:
+        """Return the events that the stream did not tell, and whether it told all that it should have."""
+        told = [event for event in reading.events if tells(event)]
+        begin = int(connected.begins_at.timestamp()) * 10**9
+        expected = [event for event in told[-LAST_COMPARED:] if event.at_nanos >= begin]
+        deadline = time.monotonic() + CATCH_UP_SECONDS
+        while (missing := self._inbox.missing(expected)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        is_whole = not missing and not connected.stream.unreadable
+        return self._inbox.missing(told), is_whole
+
+    def _cause(self, connected: Connected, last: EventPosition | None, is_own: bool) -> GapCause:
+        if not is_own:
+            return "not watched"
+        if connected is self._compared_on:
+            return "too many events"
+        client = connected.client
+        began = engine_began(client.peer_pid(), client.engine.socket)
+        has_restarted = began is not None and last is not None and began > last.ends_at
+        return "engine restarted" if has_restarted else "connection lost"
+
+    def _note_gone(self, client: WatchedEngine, fresh: Iterable[EngineEvent], until: datetime) -> None:
+        """Note the lives of Podman's containers that are in its events alone, and that nobody can look at any more."""
+        if not client.quirks.is_podman:
+            return
+        times: dict[str, list[int]] = {}
+        for event in fresh:
+            if event.type == "container":
+                times.setdefault(event.id, []).append(event.at_nanos)
+        if times:
+            present = {container.id for container in client.podman_containers()[0]}
+            self._lives += [
+                (_instant(min(at)), min(until, _instant(max(at)) + timedelta(seconds=1)))
+                for container_id, at in times.items()
+                if container_id not in present
+            ]
+
+    def _with_held(self, received: Received, connected: Connected | None, is_last: bool) -> Received:
+        """Return the events with what Podman's containers held; unless `is_last`, those that are still being looked at
+        go back to the inbox."""
+        lookups = None if connected is None else connected.lookups
+        if lookups is None:
+            return received
+        if is_last:
+            lookups.wait(CATCH_UP_SECONDS)
+        gone_by = _instant(event_follower.now_nanos()) + timedelta(seconds=1)
+        events, waiting = {}, {}
+        for key, event in received.events.items():
+            if event.type != "container" or event.held is not None:
+                events[key] = event
+                continue
+            answer = lookups.answer(event.id)
+            if isinstance(answer, Held):
+                events[key] = event._replace(held=answer)
+            elif answer == "waiting" and not is_last:
+                waiting[key] = event
+            else:
+                events[key] = event
+                self._lives.append((_instant(event.at_nanos), gone_by))
+        if waiting:
+            self._inbox.put_back(Received(waiting, None, 0, 0))
+        return received._replace(events=events)
+
+    def _keep(self, received: Received, position: EventPosition, proof: Compared, until: datetime) -> bool:
+        """Write down what a comparison proves; return False where the ledger cannot be written."""
+        assert self.engine is not None
+        engine, lives = self.engine, self._lives
+        spans = [] if proof.span is None else without(proof.span, lives)
+        if len(spans) > MOST_PARTS:
+            inner = (spans[1].begins_at, spans[-1].begins_at)
+            spans = without(replace(spans[0], ends_at=spans[-1].ends_at), [inner])
+        pending = self._ledger.do(
+            lambda ledger: ledger.record_events(engine, received.events.values(), position, spans, until), None
+        )
+        if pending is None:
+            self._inbox.put_back(received)
+            return False
+        self._lives = []
+        self._recorded += received.total
+        self.wants_folding = pending >= MANY_PENDING
+        if proof.gap is not None:
+            self._gap_count += 1
+            self._gap_seconds += (proof.gap.ends_at - proof.gap.begins_at).total_seconds()
+            self._gaps.append(proof.gap)
+        return True
+
+    def _write_received(self, may_move: bool) -> None:
+        """Write down the events that came. `may_move` is whether the engine was asked for those before the stream, so
+        that a scan need not ask for these again."""
+        received = self._with_held(self._inbox.take(), self._follower.connected, is_last=False)
+        self._has_lost = self._has_lost or received.lost > 0
+        if not received.events:
+            self._recorded += received.total
+            return
+        if (engine := self.engine) is None:
+            self._inbox.put_back(received)
+            return
+        position = _position_at(received.newest) if may_move and received.newest is not None else None
+        pending = self._ledger.do(lambda ledger: ledger.record_events(engine, received.events.values(), position), None)
+        if pending is None:
+            self._inbox.put_back(received)
+            return
+        self._recorded += received.total
+        self.wants_folding = pending >= MANY_PENDING
+
+
+class _OpenLedger:
+    """The ledger, opened again some time after it could not be used."""
+
+    def __init__(self, options: EngineOptions) -> None:
+        self._folder = state_folder(os.environ, os.geteuid()) if options.uses_ledger else None
+        self._ledger: Ledger | None = None
+        self._failed_at = float("-inf")
+        self.problem: str | None = None
+        """Why it cannot be used now."""
+
+    def do(self, work: Callable[[Ledger], Value], otherwise: Value) -> Value:
+        """Return what `work` does; `otherwise` where the ledger cannot be used."""
+        if self.problem is not None and now_seconds() - self._failed_at < REOPEN_SECONDS:
+            return otherwise
+        try:
+            self._ledger = self._ledger or Ledger(self._folder, required=True)
+            done = work(self._ledger)
+        except LedgerError as error:
+            self.close()
+            self._failed_at, self.problem = now_seconds(), str(error)
+            return otherwise
+        self.problem = None
+        return done
+
+    def close(self) -> None:
+        """Close it, until it is used again."""
+        if self._ledger is not None:
+            self._ledger.close()
+            self._ledger = None
+
+
+def _is_of_clock(proof: Compared) -> bool:
+    return proof.gap is not None and proof.gap.why == "clock changed"
+
+
+def _position_at(newest: EventMark) -> EventPosition:
+    return EventPosition(ends_at=datetime.fromtimestamp(newest.at_nanos // 1000 / 10**6, UTC), anchor=newest)
+
+
+def _instant(nanos: int) -> datetime:
+    """Spans are kept in whole seconds."""
+    return datetime.fromtimestamp(nanos // 10**9, UTC)
+
+
+def now_seconds() -> float:
+    """Return a clock that nobody sets, and that counts while the machine sleeps."""
+    # Only Linux has it.
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

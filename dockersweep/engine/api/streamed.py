@@ -38,6 +38,15 @@ class StreamedAnswer:
         except OSError as error:
             raise self._error_of(error) from error
 
+    def wait_forever(self) -> None:
+        """Allow the engine to be silent for as long as it likes, from now on."""
+        self._connected.settimeout(None)
+
+    def interrupt(self) -> None:
+        """Have the thread that reads the answer find its end. Safe for another thread."""
+        with suppress(OSError):
+            self._connected.shutdown(socket.SHUT_RDWR)
+
     @property
     def status(self) -> int:
         """The HTTP status."""
