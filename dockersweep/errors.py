@@ -8,7 +8,8 @@
     │   ├── UnknownObjectError  2   an object that is not there
     │   └── DeclaredFileError   2   a compose file or quadlet, named by a policy, that cannot be read
     ├── RefusedError            4   nothing was removed, because it was not safe or not confirmed
-    │   └── DeclinedError       0   a person was asked and did not say yes
+    │   ├── DeclinedError       0   a person was asked and did not say yes
+    │   └── BusyError           4   another run is at work on the engine
     ├── NoPlanError             4   a person reviewed a plan and wanted none of it
     ├── EngineError             5   the engine cannot be reached or cannot be read in full
     │   ├── EngineLostError     5   nothing answers, or the connection broke within the answer
@@ -87,6 +88,10 @@ class DeclinedError(RefusedError):
     """A person was asked and did not say yes; this is not a failure."""
 
     exit_status = 0
+
+
+class BusyError(RefusedError):
+    """Another run holds the lock of the engine; trying later helps."""
 
 
 class NoPlanError(DockersweepError):

@@ -50,7 +50,7 @@ class EventLog:
         reclaim = plan.reclaim
         planned = f"{plural(len(plan.removals), 'removal')} planned, freeing {format_interval(reclaim)}"
         self._event(
-            INFORMATION, "begin", f"{verb} of {engine_words(plan.engine)}: {planned}, by {by}",
+            INFORMATION, "begin", f"{_what(verb)} of {engine_words(plan.engine)}: {planned}, by {by}",
             run=run, pid=os.getpid(), verb=verb, engine=plan.engine.name, engine_id=plan.engine.id,
             endpoint=plan.engine.endpoint, policy=by, removals=len(plan.removals), low_bytes=reclaim.low_bytes,
             high_bytes=reclaim.high_bytes,
@@ -171,6 +171,11 @@ class EventLog:
             descriptor = sys.stderr.fileno()
             while data:
                 data = data[os.write(descriptor, data) :]
+
+
+def _what(verb: str) -> str:
+    """Return what a run does: those of a watcher are sweeps."""
+    return "sweep" if verb == "watch" else verb
 
 
 _STATUSES: tuple[Status, ...] = get_args(Status)

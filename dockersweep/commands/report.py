@@ -50,7 +50,12 @@ def run(options: ReportOptions) -> int:
     """Write the report; return the exit status."""
     if options.quiet and options.fail_on is None:
         raise UsageError("--quiet prints nothing unless --fail-on is reached: give that as well")
-    report, last = _make(options)
+    return write_report(options, gather_policy(options.policy))
+
+
+def write_report(options: ReportOptions, policy: Policy) -> int:
+    """Write the report by a policy; return the exit status."""
+    report, last = _make(options, policy)
     bad = _as_bad_as(options.fail_on or "critical", report)
     is_found = bool(bad) and options.fail_on is not None
     has_news = is_found or not options.quiet
@@ -73,9 +78,8 @@ def _as_bad_as(severity: Severity, report: Report) -> list[Finding]:
     return [finding for finding in report.findings if SEVERITIES.index(finding.severity) <= worst]
 
 
-def _make(options: ReportOptions) -> tuple[Report, _LastRun]:
+def _make(options: ReportOptions, policy: Policy) -> tuple[Report, _LastRun]:
     """Return the report. The survey, which is as large as the output, is freed before the report is written."""
-    policy = gather_policy(options.policy)
     survey, past, last, folders = _gather(options, policy)
     # A saved inventory may be of another machine.
     archives = _archives(policy, survey, folders) if options.engine.inventory is None else ()

@@ -23,7 +23,7 @@ from dockersweep.ledger import (
     uses,
 )
 from dockersweep.ledger.opening import FAULTS, LedgerFile, NewerError, is_damage, words_of
-from dockersweep.ledger.rows import seconds
+from dockersweep.ledger.rows import instant, seconds
 from dockersweep.ledger.runs import RunRecord
 from dockersweep.ledger.transaction import transaction
 from dockersweep.model.attempt import Attempt
@@ -108,6 +108,25 @@ class Ledger:
         def write(database: sqlite3.Connection) -> None:
             number = objects.engine_number(database, engine)
             database.execute("UPDATE engines SET looked_at = ? WHERE number = ?", (seconds(now), number))
+
+        self._write(write)
+
+    def scheduled_at(self, engine: Engine) -> datetime | None:
+        """Return when a watcher carried out the rules of an engine by its schedule last; None for never."""
+
+        def ask(database: sqlite3.Connection) -> datetime | None:
+            number = objects.known_engine(database, engine)
+            row = database.execute("SELECT scheduled_at FROM watchers WHERE engine = ?", (number,)).fetchone()
+            return None if row is None or row[0] is None else instant(row[0])
+
+        return self._do(ask, None)
+
+    def keep_scheduled(self, engine: Engine, at: datetime) -> None:
+        """Record when a watcher carried out the rules of an engine."""
+
+        def write(database: sqlite3.Connection) -> None:
+            row = (objects.engine_number(database, engine), seconds(at))
+            database.execute("INSERT OR REPLACE INTO watchers (engine, scheduled_at) VALUES (?, ?)", row)
 
         self._write(write)
 

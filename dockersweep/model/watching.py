@@ -5,6 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from dockersweep.model.disk import Disk
 from dockersweep.model.quantities import Bytes, Instant
 
 SweepCause = Literal["schedule", "space"]
@@ -66,6 +67,47 @@ class EventGap(Struct, frozen=True, kw_only=True):
     begins_at: Instant
     ends_at: Instant
     why: GapCause
+
+
+class LookedDisk(Struct, frozen=True, kw_only=True):
+    """A disk of the engine as a scan found it."""
+
+    disk: Disk
+    is_asked: bool
+    """Whether the target asks for space on it: objects of its kinds lie there."""
+    held_bytes: Bytes | None
+    """What the engine holds there; None where that is not known."""
+
+
+class Look(Struct, frozen=True, kw_only=True):
+    """What a scan tells a watcher of the engine's disks."""
+
+    disks: tuple[LookedDisk, ...]
+    """Empty where none can be seen from here."""
+    why_unseen: str | None = None
+    """Why none can be seen, or not all that the target is about."""
+
+
+class ChildResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a process that scans or sweeps for a watcher tells it at its end."""
+
+    exit_status: int
+    problem: str | None = None
+    """The error that ended it."""
+    is_busy: bool = False
+    """Whether that is another run at work on the engine."""
+    look: Look | None = None
+    """None where it could not scan."""
+    has_outcome: bool = False
+    """Whether it came so far that there is an outcome."""
+    removed: int = 0
+    failed: int = 0
+    freed_bytes: Bytes | None = None
+    target_reached: bool | None = None
+    """None without a target that began, and where it is not known."""
+    target: str | None = None
+    """The last measurement for the target, in words."""
+    run: int | None = None
 
 
 class WatchState(Struct, frozen=True, kw_only=True):

@@ -51,7 +51,7 @@ def _sections(policy: Policy) -> Iterator[Section]:
     elif policy.only_target:
         yield Section(sentences=("But only the target removes something (--only-target).",), goes_on=True)
     if policy.target is not None:
-        wanted = f"Target: {'; '.join(_space(policy.target))}."
+        wanted = f"Target: {target_words(policy.target)}."
         yield from _with_details(wanted, _taken(policy.target), goes_on=not policy.rules)
     if policy.archive is not None:
         yield Section(
@@ -258,6 +258,11 @@ def _taken(target: Target) -> Iterator[str]:
     if target.spare_registry_less != "no":
         when = "are removed last" if target.spare_registry_less == "last" else "are never removed"
         yield f"Images that cannot be pulled again {when}."
+
+
+def target_words(target: Target) -> str:
+    """Return when a target begins and ends."""
+    return "; ".join(_space(target))
 
 
 def _space(target: Target) -> Iterator[str]:

@@ -228,6 +228,7 @@ def test_every_error_class_has_the_status_of_the_table() -> None:
         "UnknownObjectError": 2,
         "DeclaredFileError": 2,
         "DeclinedError": 0,
+        "BusyError": 4,
         "NoPlanError": 4,
         "RefusedError": 4,
         "EngineError": 5,

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from dockersweep.commands.running.shared_lock import NotSharedError, engine_socket, open_shared_lock, shared_lock_path
-from dockersweep.errors import RefusedError
+from dockersweep.errors import BusyError
 from dockersweep.file_lock import lock_within
 from dockersweep.ledger.folder import run_lock_file
 from dockersweep.model.inventory import Engine
@@ -52,7 +52,7 @@ class LockFolders(msgspec.Struct, frozen=True):
 def run_lock(engine: Engine, folders: LockFolders, timeout_seconds: float) -> Iterator[RunLock]:
     """Hold the locks of an engine, as far as their files can be created.
 
-    Raises RefusedError, naming the other run, if that does not end within the time-out.
+    Raises BusyError, naming the other run, if that does not end within the time-out.
     """
     deadline = time.monotonic() + timeout_seconds
     # Always in this order, to avoid deadlocks.
@@ -106,7 +106,7 @@ def _hold(held: ExitStack, descriptor: int, deadline: float, engine: Engine) -> 
     try:
         lock_within(descriptor, max(0.0, deadline - time.monotonic()))
     except BlockingIOError:
-        raise RefusedError(_refusal(descriptor, engine)) from None
+        raise BusyError(_refusal(descriptor, engine)) from None
     except OSError as error:
         return error.strerror
     _write_holder(descriptor)

@@ -1,45 +1,299 @@
-"""The loop of a watcher: it looks at the disks, decides, and starts sweeps."""
+"""The loop of a watcher: it records events, looks at the disks, decides, and starts sweeps."""
 
+import os
+import signal
 import time
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 from dockersweep.commands.options import WatchOptions
+from dockersweep.commands.watching.disk_watch import DiskWatch
+from dockersweep.commands.watching.policy_file import WatchedPolicy
+from dockersweep.commands.watching.recording import Recorder
+from dockersweep.commands.watching.rules_schedule import RulesSchedule
+from dockersweep.commands.watching.sweeps import Sweeps
+from dockersweep.commands.watching.systemd import Systemd, sweeps_beside
 from dockersweep.commands.watching.wakeup import Wakeup
-from dockersweep.model.policy import Policy
-from dockersweep.model.watching import EventState, WatchState
+from dockersweep.commands.watching.watch_log import WatchLog
+from dockersweep.model.inventory import Engine
+from dockersweep.model.watching import ChildResult, SweepCause, WatchState
+from dockersweep.policy.watching.deciding import Choice, Situation, choose
+from dockersweep.report.policy import target_words
+from dockersweep.units import format_instant
+
+ROUND_SECONDS = 1.0
+"""How often what came is recorded."""
+CLOCK_JUMPS = timedelta(seconds=30)
+"""How far the clock has to move against the monotonic one to be told of."""
+_WAIT_WORDS = {
+    "settling": "something was pulled, loaded or built a moment ago",
+    "backing-off": "the last sweep did not help",
+    "no-engine": "the engine is away",
+}
 
 
 class Watcher:
     """One watcher on one engine."""
 
-    def __init__(self, options: WatchOptions, policy: Policy) -> None:
+    def __init__(self, options: WatchOptions, endpoint: str) -> None:
+        """Read the policy. Raises UsageError where it does not hold or cannot be watched."""
         self.wakeup = Wakeup()
-        """Wakes the loop: what the recorder is given, to say that a pull, load or build came."""
+        self.log = WatchLog(options.run.output.log_format)
+        self.on_sweep: Callable[[], None] = lambda: None
+        """Called when a sweep has ended."""
         self._options = options
-        self._policy = policy
+        self._endpoint = endpoint
+        self._policy = WatchedPolicy(options.policy)
         self._started_at = datetime.now(UTC)
+        self._recorder = Recorder(options.run.engine, self.wakeup.wake)
+        self._systemd = Systemd(os.environ)
+        self._disks = DiskWatch()
+        self._schedule = RulesSchedule(options.run.engine, self._started_at)
+        self._sweeps = Sweeps(options, self.log)
+        self._engine: Engine | None = None
+        self._signals: list[int] = []
+        self._is_ending = False
+        self._checked_at = float("-inf")
+        self._due_since: float | None = None
+        self._told_wait: tuple[SweepCause, str] | None = None
+        self._told_away = False
+        self._away_since: float | None = time.monotonic()
+        self._told_ledger: str | None = None
+        self._clock = datetime.now(UTC) - timedelta(seconds=time.monotonic())
+        self._next_at: datetime | None = None
+        self._waits: str | None = None
         self._ticked_at = time.monotonic()
-        self._stopped_by: int | None = None
+        self._ended_by = 0
+        self._state = self._state_now()
+
+    @property
+    def policy(self) -> WatchedPolicy:
+        """The policy in force, for what reports on the side."""
+        return self._policy
 
     def state(self) -> WatchState:
         """Return what the watcher knows of itself; for any thread."""
-        return WatchState(
-            started_at=self._started_at,
-            endpoint="",
-            engine=None,
-            events=EventState(),
-            policy_source=self._policy.source,
-            ticked_at=self._ticked_at,
-        )
+        return self._state
 
-    def stop(self, number: int) -> None:
-        """End the loop, for the signal of that number."""
-        self._stopped_by = number
+    def on_signal(self, number: int) -> None:
+        """Note a signal, for the next round. Called from signal handlers."""
+        self._signals.append(number)
         self.wakeup.wake()
 
     def run(self) -> int:
         """Go round until a signal ends it; return its number."""
-        while self._stopped_by is None:
-            self._ticked_at = time.monotonic()
-            self.wakeup.wait(self._options.interval_seconds)
-        return self._stopped_by
+        self.log.started(tuple(self._beginning()))
+        self._recorder.start()
+        self._systemd.ready()
+        try:
+            while (number := self._round()) is None:
+                self.wakeup.wait(ROUND_SECONDS, self._sweeps.result_ends)
+            return number
+        finally:
+            self._systemd.stopping()
+            self._sweeps.close()
+            self._recorder.close()
+            self._tell_of_recorder()
+
+    def _beginning(self) -> Iterator[str]:
+        yield f"watching {self._endpoint} by {self._policy.policy.source}: {'; '.join(self._what_it_does())}"
+        beside = sweeps_beside()
+        if beside is not None:
+            yield f'{beside}: this machine is swept by both; disable it, or give sweep = "never" in [watch]'
+
+    def _what_it_does(self) -> Iterator[str]:
+        policy, settings = self._policy.policy, self._policy.settings
+        yield "no target" if policy.target is None else f"target: {target_words(policy.target)}"
+        rules = "never" if policy.only_target else settings.sweep.text
+        yield f"rules: {rules}"
+
+    def _round(self) -> int | None:
+        """Go round once; return the signal that ends the watcher once everything has come to its end."""
+        self._ticked_at = time.monotonic()
+        ending = self._take_signals()
+        self._recorder.record()
+        self._tell_of_recorder()
+        self._tell_of_clock()
+        self._take_result()
+        is_over = ending is not None and not self._sweeps.is_busy
+        if not self._is_ending:
+            self._check()
+            self._decide()
+        self._state = self._state_now()
+        self._systemd.alive(self._status())
+        return ending if is_over else None
+
+    def _take_signals(self) -> int | None:
+        """Return the signal that ends the watcher, if one came. The first is handed to a sweep, which ends after the
+        removal that is under way; a second one ends that at once."""
+        taken, self._signals = self._signals, []
+        for number in taken:
+            if number == signal.SIGHUP:
+                self._read_policy(always=True)
+                continue
+            if not self._is_ending:
+                self.log.stops(signal.Signals(number).name, self._sweeps.sweeping is not None)
+            self._is_ending, self._ended_by = True, number
+            self._sweeps.stop(number)
+        return self._ended_by if self._is_ending else None
+
+    def _tell_of_recorder(self) -> None:
+        for gap in self._recorder.take_gaps():
+            self.log.gap(gap)
+        events = self._recorder.state
+        if events.ledger_problem != self._told_ledger:
+            self._told_ledger = events.ledger_problem
+            self.log.ledger(events.ledger_problem)
+        now = time.monotonic()
+        if events.is_connected and self._away_since is not None:
+            self._meet(self._recorder.engine, now - self._away_since if self._told_away else None)
+            self._away_since, self._told_away = None, False
+        elif not events.is_connected and self._away_since is None:
+            self._away_since = now
+        if self._away_since is not None and not self._told_away and now - self._away_since > 5:
+            self._told_away = True
+            self.log.engine_away(self._endpoint)
+
+    def _meet(self, engine: Engine | None, away_seconds: float | None) -> None:
+        """Take note of the engine, which may be another one than before."""
+        if engine is None:
+            return
+        is_new = self._engine is None or self._engine.id != engine.id
+        if is_new or away_seconds is not None:
+            self.log.engine_there(engine.endpoint, engine.name, away_seconds)
+        if is_new:
+            self._schedule.begin(engine, self._policy.settings)
+            self._disks.look = None
+        self._engine = engine
+        self._sweeps.look_due_at = 0.0
+
+    def _tell_of_clock(self) -> None:
+        clock = datetime.now(UTC) - timedelta(seconds=time.monotonic())
+        if abs(clock - self._clock) > CLOCK_JUMPS:
+            self.log.clock_jumped(clock - self._clock)
+            self._clock = clock
+
+    def _take_result(self) -> None:
+        ended = self._sweeps.ended(self._policy.settings)
+        if ended is None:
+            return
+        cause, result = ended
+        if result.look is not None:
+            self._take_look(result)
+        if cause == "schedule" and self._sweeps.no_rules_before is None and self._sweeps.last is not None:
+            self._schedule.done(self._sweeps.last.started_at)
+        self._checked_at = float("-inf")
+        if cause is not None:
+            self.on_sweep()
+
+    def _take_look(self, result: ChildResult) -> None:
+        before = self._disks.look
+        self._disks.look = result.look
+        unseen = None if result.look is None else result.look.why_unseen
+        was_unseen = None if before is None else before.why_unseen
+        if unseen is not None and unseen != was_unseen and self._policy.policy.target is not None:
+            self.log.notice(f"{unseen}: the target is looked at only by the sweeps of the schedule")
+
+    def _check(self) -> None:
+        """Look at the disks and at the policy's file, if it is time."""
+        now = time.monotonic()
+        arrived = self._recorder.last_arrival
+        is_new = arrived is not None and arrived > self._checked_at
+        if now - self._checked_at < self._options.interval_seconds and not is_new:
+            return
+        self._checked_at = now
+        self._read_policy()
+        self._disks.check(self._policy.policy.target)
+
+    def _read_policy(self, always: bool = False) -> None:
+        before, was_refused = self._policy.policy, self._policy.problem
+        if always:
+            self._systemd.reloading()
+        if self._policy.look(always):
+            problem = self._policy.problem
+            if problem is not None and (problem != was_refused or always):
+                self.log.policy_refused(problem)
+            elif problem is None and (self._policy.policy != before or was_refused is not None or always):
+                self.log.policy_changed(self._policy.policy.source, tuple(self._what_it_does()))
+            if self._policy.policy.target != before.target:
+                self._sweeps.look_due_at = 0.0
+        if always:
+            self._systemd.ready()
+
+    def _decide(self) -> None:
+        if self._sweeps.is_busy:
+            return
+        now, policy = time.monotonic(), self._policy.policy
+        choice, cause = self._choice(now)
+        if choice.sweeps is not None:
+            # What came up to now counts as a use, and what may have been missed as a gap.
+            self._recorder.flush()
+            self._sweeps.sweep(choice.sweeps, self._disks.why, policy)
+            return
+        self._tell_wait(cause, choice)
+        if self._recorder.state.is_connected and (now >= self._sweeps.look_due_at or self._recorder.wants_folding):
+            self._sweeps.look(policy)
+
+    def _choice(self, now: float) -> tuple[Choice, SweepCause]:
+        """Return what to do, and for what of it is due."""
+        policy, settings = self._policy.policy, self._policy.settings
+        clock = datetime.now(UTC)
+        self._next_at = None if policy.only_target else self._schedule.due_at(settings, clock)
+        rules_are_due = self._next_at is not None and self._next_at <= clock
+        begins = self._disks.why is not None
+        self._due_since = (self._due_since or now) if rules_are_due or begins else None
+        situation = Situation(
+            now=now,
+            is_connected=self._recorder.state.is_connected,
+            rules_are_due=rules_are_due,
+            target_begins=begins,
+            due_since=self._due_since,
+            last_arrival=self._recorder.last_arrival,
+            no_rules_before=self._sweeps.no_rules_before,
+            no_space_before=self._sweeps.no_space_before,
+        )
+        return choose(situation, settings), "schedule" if rules_are_due else "space"
+
+    def _tell_wait(self, cause: SweepCause, choice: Choice) -> None:
+        """Tell why a sweep waits, once."""
+        if choice.waits is None:
+            self._told_wait = self._waits = None
+            return
+        self._waits = _WAIT_WORDS[choice.waits]
+        if self._told_wait == (cause, choice.waits):
+            return
+        self._told_wait = (cause, choice.waits)
+        # The end of the last sweep has told that, and the engine's absence is told by itself.
+        if choice.waits == "settling":
+            left = None if choice.until is None else timedelta(seconds=choice.until - time.monotonic())
+            self.log.waits(cause, choice.waits, None if left is None else datetime.now(UTC) + left)
+
+    def _status(self) -> str:
+        """Return the line of `systemctl status`."""
+        if self._sweeps.sweeping is not None:
+            return f"sweeping, {'by the schedule' if self._sweeps.sweeping == 'schedule' else 'for space'}"
+        if not self._recorder.state.is_connected:
+            return "waiting for the engine"
+        if self._waits is not None:
+            return f"a sweep waits: {self._waits}"
+        return "watching" if self._next_at is None else f"watching; rules next at {format_instant(self._next_at)}"
+
+    def _state_now(self) -> WatchState:
+        policy = self._policy.policy
+        engine = self._engine
+        return WatchState(
+            started_at=self._started_at,
+            endpoint=self._endpoint,
+            engine=None if engine is None else engine.name,
+            events=self._recorder.state,
+            policy_source=policy.source,
+            policy_problem=self._policy.problem,
+            target=None if policy.target is None else target_words(policy.target),
+            disks=self._disks.disks,
+            sweeping=self._sweeps.sweeping,
+            waits=self._waits,
+            next_sweep_at=self._next_at,
+            last_sweep=self._sweeps.last,
+            sweeps=self._sweeps.counts,
+            ticked_at=self._ticked_at,
+        )

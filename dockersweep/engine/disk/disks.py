@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from dockersweep.engine.disk.mounts import as_text, file_system_of
 from dockersweep.engine.disk.stores import KINDS_OF_CONTAINERD, StorePlace, Stores
 from dockersweep.model.disk import Disk
@@ -73,22 +75,34 @@ def _kinds_in(places: Iterable[StorePlace], stores: Stores) -> Iterator[Kind]:
 
 def _measured(places: list[StorePlace]) -> Disk | None:
     """Return the disk of these places; None if its usage is unknown."""
+    mount = places[0].mount
+    known = Disk(
+        total_bytes=0,
+        free_bytes=0,
+        total_inodes=None,
+        free_inodes=None,
+        device=None if mount is None else as_text(mount.device),
+        mount_point=None if mount is None else as_text(mount.point),
+        places=tuple(place.path for place in places),
+    )
+    return measured_at(places[0].real, known)
+
+
+def measured_at(path: str, known: Disk) -> Disk | None:
+    """Return a known disk as full as it is now, by statvfs of a path on it; None if its usage is unknown."""
     try:
-        stats = os.statvfs(places[0].real)
+        stats = os.statvfs(path)
     except OSError:
         return None
     if stats.f_blocks == 0:
         return None
-    mount = places[0].mount
-    return Disk(
+    return replace(
+        known,
         total_bytes=_sized(stats.f_blocks, stats),
         free_bytes=_sized(stats.f_bavail, stats),
         total_inodes=stats.f_files or None,
         free_inodes=stats.f_favail if stats.f_files else None,
         used_bytes=_sized(stats.f_blocks - stats.f_bfree, stats),
-        device=None if mount is None else as_text(mount.device),
-        mount_point=None if mount is None else as_text(mount.point),
-        places=tuple(place.path for place in places),
     )
 
 

@@ -1,0 +1,129 @@
+"""Starts what scans, sweeps or reports for a watcher: processes of their own, with the policy in force."""
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from typing import Literal
+
+import msgspec
+
+from dockersweep.commands.options import WatchOptions
+from dockersweep.model.policy import Policy
+from dockersweep.model.watching import ChildResult
+
+Work = Literal["sweep", "look"]
+MODULE = "dockersweep.watch_child"
+LONGEST_SECONDS: dict[Work, float] = {"sweep": 86_400.0, "look": 3_600.0}
+"""How long each may take before it counts as hanging."""
+END_SECONDS = 60.0
+"""How much longer than one removal may take a child has to end when it is told to."""
+LARGEST_RESULT_BYTES = 1_000_000
+NO_RESULT = 1
+
+
+class Child:
+    """One such process. It leads a group of its own: Ctrl-C is for the watcher, which tells it once."""
+
+    def __init__(self, work: Work, options: WatchOptions, policy: Policy) -> None:
+        """Start it. Raises OSError where that is not possible."""
+        self.work = work
+        self.started_at = time.monotonic()
+        self._told_to_end_at: float | None = None
+        self._patience = options.run.removal_timeout_seconds + END_SECONDS
+        self._received = bytearray()
+        read, write = os.pipe()
+        try:
+            is_quiet = options.run.output.log_format != "text"
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", MODULE, work, str(write), *options.command_line],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL if is_quiet else None,
+                pass_fds=(write,),
+                process_group=0,
+            )
+        except BaseException:
+            os.close(read)
+            raise
+        finally:
+            os.close(write)
+        self.result_end = read
+        """Can be read where it has told its result, or ended."""
+        os.set_blocking(read, False)
+        self._hand_over(policy)
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    def poll(self) -> ChildResult | None:
+        """Return its result once it has ended; None before. What hangs is ended."""
+        with suppress(BlockingIOError):
+            while data := os.read(self.result_end, 65_536):
+                if len(self._received) <= LARGEST_RESULT_BYTES:
+                    self._received += data
+        if self._process.poll() is not None:
+            return self._result()
+        self._end_where_it_hangs()
+        return None
+
+    def end(self, number: int) -> None:
+        """Hand it a signal: it ends after what is under way."""
+        if self._told_to_end_at is None:
+            self._told_to_end_at = time.monotonic()
+        with suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+    def close(self) -> None:
+        """Forget it; what is left of it is killed."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        os.close(self.result_end)
+
+    def _hand_over(self, policy: Policy) -> None:
+        """Write the policy, from a thread: one that is larger than a pipe must not hold up the loop."""
+        import threading
+
+        pipe = self._process.stdin
+        assert pipe is not None
+
+        def write() -> None:
+            with suppress(OSError), pipe:
+                pipe.write(msgspec.json.encode(policy))
+
+        threading.Thread(target=write, name="policy", daemon=True).start()
+
+    def _end_where_it_hangs(self) -> None:
+        now = time.monotonic()
+        if self._told_to_end_at is None and now - self.started_at > LONGEST_SECONDS[self.work]:
+            self.end(15)
+        elif self._told_to_end_at is not None and now - self._told_to_end_at > self._patience:
+            self._process.kill()
+
+    def _result(self) -> ChildResult:
+        status = self._process.returncode
+        status = 128 - status if status < 0 else status
+        with suppress(msgspec.DecodeError, ValueError):
+            return msgspec.json.decode(bytes(self._received), type=ChildResult)
+        why = f"was ended by signal {status - 128}" if status > 128 else f"broke off with exit status {status}"
+        return ChildResult(exit_status=status or NO_RESULT, problem=f"its process {why}")
+
+
+def start_report(options: WatchOptions, policy: Policy) -> "subprocess.Popen[bytes]":
+    """Start a process that writes the metrics of a report. Raises OSError."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", MODULE, "report", "-1", *options.command_line],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        process_group=0,
+    )
+    assert child.stdin is not None
+    # From a thread that waits for nothing else.
+    with suppress(OSError), child.stdin as pipe:
+        pipe.write(msgspec.json.encode(policy))
+    child.stdin = None
+    return child

@@ -1,0 +1,133 @@
+"""What a watcher tells of itself, a line each on standard error, for somebody who did not write it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from dockersweep.commands.event_log import ERROR, EventLog, Value
+from dockersweep.commands.removal_entry import INFORMATION, NOTICE, WARNING
+from dockersweep.model.watching import ChildResult, EventGap, GapCause, SweepCause
+from dockersweep.policy.watching.deciding import Wait
+from dockersweep.report.local_time import in_local_time
+from dockersweep.report.text import printable
+from dockersweep.units import format_duration, format_instant, format_size
+from dockersweep.words.amounts import plural
+
+_WHY_SWEEP: dict[SweepCause, str] = {"schedule": "by the schedule", "space": "for space"}
+_WHY_GAP: dict[GapCause, str] = {
+    "not watched": "nobody watched",
+    "engine restarted": "the engine was restarted, and keeps no events",
+    "connection lost": "the connection was lost, and the engine no longer has what came meanwhile",
+    "too many events": "more events came at once than the engine keeps",
+    "clock changed": "the clock was changed",
+}
+_WAITS: dict[Wait, str] = {
+    "settling": "something was pulled, loaded or built a moment ago",
+    "backing-off": "the last sweep did not help",
+    "no-engine": "the engine is away",
+}
+
+
+class WatchLog(EventLog):
+    """Writes the watcher's own events in every format, as text with the time in front."""
+
+    def started(self, what: Sequence[str]) -> None:
+        """Report what is watched, and when something is done."""
+        for text in what:
+            self._tell(INFORMATION, "watching", text)
+
+    def engine_away(self, endpoint: str) -> None:
+        """Report that the engine does not answer."""
+        self._tell(
+            WARNING, "engine-away", f"the engine at {endpoint} does not answer; waiting for it", endpoint=endpoint
+        )
+
+    def engine_there(self, endpoint: str, name: str | None, away_seconds: float | None) -> None:
+        """Report that the engine answers, and how long it did not."""
+        called = "" if name is None else f" ({name})"
+        was = "" if away_seconds is None else f" again, after {format_duration(away_seconds)}"
+        text = f"following the events of the engine at {endpoint}{called}{was}"
+        self._tell(
+            INFORMATION if away_seconds is None else NOTICE, "engine-there", text, endpoint=endpoint, engine=name
+        )
+
+    def gap(self, gap: EventGap) -> None:
+        """Report time of which not every event is known."""
+        begins, ends = format_instant(gap.begins_at), format_instant(gap.ends_at)
+        text = f"events were missed from {begins} to {ends}: {_WHY_GAP[gap.why]}; what was used then is not known"
+        priority = INFORMATION if gap.why == "not watched" else WARNING
+        self._tell(priority, "gap", text, begins_at=begins, ends_at=ends, why=gap.why)
+
+    def sweep_begins(self, cause: SweepCause, why: str | None) -> None:
+        """Report that a sweep begins, for space with the measurement."""
+        measured = "" if why is None or cause != "space" else f": {why}"
+        self._tell(NOTICE, "sweep-begins", f"sweep {_WHY_SWEEP[cause]} begins{measured}", cause=cause, why=why)
+
+    def sweep_ends(self, cause: SweepCause, result: ChildResult, then: str) -> None:
+        """Report how a sweep ended, and what comes `then`."""
+        text = f"sweep {_WHY_SWEEP[cause]} ended: {_ended(result)}{then}"
+        self._tell(
+            WARNING if result.exit_status else INFORMATION, "sweep-ends", text,
+            cause=cause, exit_status=result.exit_status, removed=result.removed, freed_bytes=result.freed_bytes,
+            target_reached=None if result.target_reached is None else int(result.target_reached), run=result.run,
+        )  # fmt: skip
+
+    def waits(self, cause: SweepCause, wait: Wait, until: datetime | None) -> None:
+        """Report that a sweep that is due does not begin yet."""
+        at_most = "" if until is None else f"; it begins by {format_instant(until)} at the latest"
+        if wait == "backing-off":
+            at_most = "" if until is None else f"; not before {format_instant(until)}"
+        self._tell(
+            INFORMATION, "waits", f"a sweep {_WHY_SWEEP[cause]} waits: {_WAITS[wait]}{at_most}", cause=cause, why=wait
+        )
+
+    def policy_changed(self, source: str, what: Sequence[str]) -> None:
+        """Report that the policy was read again, and is in force."""
+        self._tell(NOTICE, "policy", f"{source} was read again and is in force; {'; '.join(what)}", policy=source)
+
+    def policy_refused(self, problem: str) -> None:
+        """Report that the policy as it is now does not hold."""
+        self._tell(ERROR, "policy-refused", f"{problem}; the policy from before stays in force", problem=problem)
+
+    def clock_jumped(self, by: timedelta) -> None:
+        """Report that the clock was put forward or back."""
+        seconds = by.total_seconds()
+        direction = "forward" if seconds > 0 else "back"
+        text = f"the clock was put {direction} by {format_duration(abs(seconds))}"
+        self._tell(NOTICE, "clock", text, seconds=round(seconds))
+
+    def ledger(self, problem: str | None) -> None:
+        """Report that the ledger cannot be written, or can be again."""
+        if problem is None:
+            self._tell(NOTICE, "ledger", "the ledger can be written again")
+        else:
+            text = f"{problem}; watching goes on, and what is used meanwhile may not be remembered"
+            self._tell(WARNING, "ledger", text, problem=problem)
+
+    def notice(self, text: str) -> None:
+        """Report something that somebody may have to look at."""
+        self._tell(WARNING, "notice", text)
+
+    def stops(self, signal_name: str, is_sweeping: bool) -> None:
+        """Report that the watcher ends."""
+        after = ": it ends after the removal that is under way" if is_sweeping else ""
+        self._tell(NOTICE, "stops", f"{signal_name}{after}" if after else f"{signal_name}: it ends", signal=signal_name)
+
+    def _tell(self, priority: int, event: str, text: str, **fields: Value) -> None:
+        if self._format == "text":
+            at = datetime.now(UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+            self._write(f"{at} {printable(in_local_time(text))}")
+        else:
+            shown = in_local_time(text) if self._format == "journal" else text
+            self._event(priority, event, shown, text=text, **fields)
+
+
+def _ended(result: ChildResult) -> str:
+    if not result.has_outcome:
+        return result.problem or f"exit status {result.exit_status}"
+    failed = f", {result.failed} failed" if result.failed else ""
+    freed = "" if result.freed_bytes is None else f", freed {format_size(result.freed_bytes)}"
+    removed = plural(result.removed, "object") if result.removed else "nothing"
+    target = {True: "; the target is reached", False: f"; the target is missed: {result.target}", None: ""}
+    stopped = f"; exit status {result.exit_status}" if result.exit_status else ""
+    run = "" if result.run is None or not result.removed else f" (dockersweep history {result.run})"
+    return f"removed {removed}{failed}{freed}{target[result.target_reached]}{stopped}{run}"
