@@ -137,7 +137,11 @@ def _address_problems(reading: "PolicyReading", notes: list[str]) -> "tuple[Prob
     from dockersweep.policy.language.problems import KeyProblem, placed
 
     notes += (f"notify: {fault}" for fault in notify_faults(settings))
-    faults = [KeyProblem(("notify", "urls"), f"notify: {fault}", at="value") for fault in address_faults(settings)]
+    is_list = isinstance(reading.tables["notify"]["urls"], list) if settings.urls else False
+    faults = [
+        KeyProblem(("notify", "urls", place) if is_list else ("notify", "urls"), f"notify: {fault}", at="value")
+        for place, fault in address_faults(settings).items()
+    ]
     return placed(faults, reading.positions)
 
 

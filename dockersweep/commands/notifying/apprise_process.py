@@ -119,8 +119,10 @@ class _Log(logging.Handler):
         self._of_thread.messages = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a message."""
-        self._of_thread.__dict__.setdefault("messages", []).append(record.getMessage())
+        """Keep a message about a failure; others have the text that is sent, which may speak of any failure itself."""
+        message = record.getMessage()
+        if record.levelno >= logging.WARNING or "exception" in message.partition(":")[0].lower():
+            self._of_thread.__dict__.setdefault("messages", []).append(message)
 
     def reason(self) -> str:
         """Return why sending failed, in words of ours."""

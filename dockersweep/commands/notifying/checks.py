@@ -19,9 +19,10 @@ def notify_faults(settings: NotifySettings) -> Iterator[str]:
         yield HOW_TO_INSTALL
 
 
-def address_faults(settings: NotifySettings) -> list[str]:
-    """Return which addresses apprise cannot use, where it is there to tell. Starts a process."""
-    return unknown_services(settings) if settings.urls and is_apprise_there() else []
+def address_faults(settings: NotifySettings) -> dict[int, str]:
+    """Return which addresses apprise cannot use, by their places from 0 on, where it is there to tell. Starts a
+    process."""
+    return unknown_services(settings) if settings.urls and is_apprise_there() else {}
 
 
 def program_fault(settings: NotifySettings) -> str | None:

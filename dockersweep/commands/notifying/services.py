@@ -41,15 +41,18 @@ def tell_services(
     failure. Return what went wrong, a sentence for each address."""
     if not is_apprise_there():
         return [HOW_TO_INSTALL]
-    return _asked(settings, {"title": title, "text": text, "kind": kind}, stopped_by)
+    told = _asked(settings, {"title": title, "text": text, "kind": kind}, stopped_by)
+    return list(told.values())
 
 
-def unknown_services(settings: NotifySettings) -> list[str]:
-    """Return which addresses apprise cannot use, a sentence each, without sending anything."""
+def unknown_services(settings: NotifySettings) -> dict[int, str]:
+    """Return which addresses apprise cannot use, by their places from 0 on, each with a sentence; sends nothing."""
     return _asked(settings, {}, lambda: None)
 
 
-def _asked(settings: NotifySettings, message: Mapping[str, str], stopped_by: Callable[[], str | None]) -> list[str]:
+def _asked(
+    settings: NotifySettings, message: Mapping[str, str], stopped_by: Callable[[], str | None]
+) -> dict[int, str]:
     seconds = settings.timeout_seconds
     task = {"path": sys.path, "urls": settings.urls, "seconds": seconds, **message}
     written = bytearray()
@@ -62,11 +65,11 @@ def _asked(settings: NotifySettings, message: Mapping[str, str], stopped_by: Cal
     answers = dict(_answers(bytes(written)))
     silent = why or f"did not answer within {format_duration(seconds)}"
     told = [answers.get(place, f"apprise {silent}") for place in range(len(settings.urls))]
-    return [
-        f"address {place} of urls ({service}): {problem}"
-        for place, (service, problem) in enumerate(zip(settings.services, told, strict=True), 1)
+    return {
+        place: f"address {place + 1} of urls ({service}): {problem}"
+        for place, (service, problem) in enumerate(zip(settings.services, told, strict=True))
         if problem is not None
-    ]
+    }
 
 
 def _answers(written: bytes) -> Any:
