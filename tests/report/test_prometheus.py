@@ -18,6 +18,8 @@ from dockersweep.model.inventory import Kind
 from dockersweep.model.plan import NOTHING, Interval
 from dockersweep.model.report import Report
 from dockersweep.report.disk.metrics import exposition as prometheus_report
+from dockersweep.report.exposition import exposition_of
+from dockersweep.report.watch_metrics import watch_metrics
 from tests.rig.inventories import ENGINE, NOW
 from tests.rig.reports import (
     DAY,
@@ -30,12 +32,14 @@ from tests.rig.reports import (
     unread,
     with_second_disk,
 )
+from tests.rig.watch_states import busy_watch_state
 
 pytestmark = pytest.mark.programs
 
 HOME = Path(__file__).parents[2]
 RULES = HOME / "share/prometheus/dockersweep.rules.yml"
 RULE_TESTS = HOME / "tests/report/prometheus/dockersweep.rules.test.yml"
+WATCH_RULE_TESTS = HOME / "tests/report/prometheus/dockersweep-watch.rules.test.yml"
 DASHBOARD = HOME / "share/grafana/dockersweep.json"
 PROMTOOL = Path(sys.executable).with_name("promtool")
 DISK_SERIES = (
@@ -219,14 +223,16 @@ def test_two_engines_of_one_machine_are_told_apart() -> None:
 
 
 def test_the_example_rules_hold_and_fire_when_they_should() -> None:
-    assert "8 rules found" in promtool("check", "rules", RULES)
-    assert "SUCCESS" in promtool("test", "rules", RULE_TESTS)
+    assert "14 rules found" in promtool("check", "rules", RULES)
+    assert "SUCCESS" in promtool("test", "rules", RULE_TESTS, WATCH_RULE_TESTS)
 
 
-@pytest.mark.parametrize("file", [RULES, RULE_TESTS, DASHBOARD], ids=["rules", "tests of rules", "dashboard"])
+@pytest.mark.parametrize("file", [RULES, RULE_TESTS, WATCH_RULE_TESTS, DASHBOARD])
 def test_rules_and_dashboard_speak_of_metrics_and_labels_that_there_are(file: Path) -> None:
     names: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(prometheus_report(busy_report(), past_run(), 1)):
+    own = watch_metrics(busy_watch_state(), NOW, is_healthy=True, is_reported=True)
+    exposed = prometheus_report(busy_report(), past_run(), 1) + exposition_of(own)
+    for family in text_string_to_metric_families(exposed):
         for sample in family.samples:
             names.setdefault(sample.name, set()).update(sample.labels)
     text = file.read_text(encoding="utf-8").replace('\\"', '"')
