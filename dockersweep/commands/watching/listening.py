@@ -18,7 +18,7 @@ from dockersweep.errors import UsageError
 from dockersweep.files import state_of
 
 UNIX_MODE = 0o660
-_BACKLOG = 64
+_BACKLOG = 1024
 _LOCK_SECONDS = 2.0
 _ADDRESS = re.compile(r"(?:\[(?P<v6>[^\[\]]*)\]|(?P<name>[^\[\]:]*)):(?P<port>[0-9]{1,5})", re.ASCII)
 _EXAMPLES = "127.0.0.1:9180, [::1]:9180, localhost:9180 or unix:/run/dockersweep.sock"

@@ -63,6 +63,9 @@ class MetricsServer:
         """Answer no more; close what is open."""
         for server, thread in zip(self._servers, self._threads, strict=True):
             if thread.ident is not None:
+                # Wakes a thread that waits for connections; otherwise it looks at the end of a round.
+                with suppress(OSError):
+                    server.socket.shutdown(socket.SHUT_RDWR)
                 server.shutdown()
                 thread.join()
         self._connections.close_those_before(None)
