@@ -6,9 +6,10 @@ import msgspec
 import pytest
 
 from dockersweep.model.watching import WatchState
+from dockersweep.report.disk.metrics import exposition as prometheus_report
 from dockersweep.report.exposition import exposition_of
 from dockersweep.report.watch_metrics import PREFIX, watch_metrics
-from tests.report.test_prometheus import DASHBOARD, RULES, Samples, past_run, prometheus_report, promtool, samples
+from tests.report.test_prometheus import DASHBOARD, RULES, Samples, past_run, promtool, samples
 from tests.rig.reports import busy_report
 from tests.rig.watch_states import NOW, busy_watch_state, events, last_sweep, watch_state
 

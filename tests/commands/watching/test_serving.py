@@ -177,8 +177,8 @@ def test_a_page_of_the_web_cannot_read_what_is_on_loopback(host: str, is_served:
 
 
 def test_any_host_is_right_where_others_may_come(tmp_path: Path) -> None:
-    with server(address="0.0.0.0:0", any_address=True) as (_, port):
-        assert got(("127.0.0.1", int(port)), "/metrics", "Host: monitored.example")[0] == 200
+    with server(address="0.0.0.0:0", any_address=True) as address:
+        assert got(("127.0.0.1", int(address[1])), "/metrics", "Host: monitored.example")[0] == 200
     with server(address=f"unix:{tmp_path}/s") as address:
         assert got(address, "/metrics", "Host: anything")[0] == 200
 
