@@ -17,6 +17,7 @@ from tests.engine.test_tcp import forwarded
 from tests.rig import hostile_tree
 from tests.rig.engines.archive import tar
 from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import OLDEST_AND_NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.scenarios_registry import registry
 from tests.rig.next_second import next_second
@@ -172,6 +173,7 @@ def _mounted(document: dict[str, Any]) -> list[tuple[str, str, bool]]:
     return sorted((mount["Destination"], mount["Name"], mount["RW"]) for mount in document["Mounts"])
 
 
+@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
 def test_a_tag_that_was_only_taken_off_is_put_back(engine: Engine, litter: Litter, tmp_path: Path) -> None:
     image = litter.image("kept:1", layers={"k": 10}, tags=["kept:tmp-1", "kept:tmp-2"])
     policy = tmp_path / "policy.toml"
@@ -280,6 +282,7 @@ def test_on_a_terminal_it_shows_what_it_makes_and_asks(engine: Engine, litter: L
     engine.wipe()
 
 
+@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
 def test_one_container_brings_back_what_it_needs(engine: Engine, litter: Litter) -> None:
     litter.image("app:1", layers={"a": 1000}, runnable=True)
     litter.volume("data", size=10)
@@ -299,6 +302,7 @@ def test_one_container_brings_back_what_it_needs(engine: Engine, litter: Litter)
     engine.wipe()
 
 
+@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
 def test_a_container_whose_volume_nothing_keeps_is_not_made(engine: Engine, litter: Litter) -> None:
     litter.volume("data", size=10)
     litter.container("web", volumes={"data": "/data"}, state="created")
@@ -464,6 +468,7 @@ def test_a_volume_that_appears_in_between_is_not_touched(engine: Engine, litter:
     engine.wipe()
 
 
+@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
 def test_what_was_restored_can_be_kept_by_its_label(engine: Engine, litter: Litter) -> None:
     litter.volume("data", size=10)
     litter.network("front")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.rig.engines.archive import ImageSpec
 from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import OLDEST_AND_NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.running import dockersweep
 
@@ -156,6 +158,7 @@ def _of_examples(count: int) -> settings:
     )
 
 
+@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
 @_of_examples(4)
 @given(chosen=litters)
 def test_what_a_run_removed_comes_back_as_it_was(engine: Engine, chosen: RandomLitter) -> None:
