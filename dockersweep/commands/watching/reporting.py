@@ -116,6 +116,7 @@ class ReportedMetrics:
             output, errors = process.communicate(timeout=LONGEST_SECONDS)
         finally:
             _end(process)
+            _close_pipes(process)
             with self._lock:
                 self._process = None
         if process.returncode:
@@ -127,7 +128,10 @@ class ReportedMetrics:
 
 def _parsed(text: bytes) -> tuple[Metric, ...]:
     """Return the metrics of an exposition. Raises ValueError for anything else, and for names of the watcher's own."""
-    metrics = tuple(text_string_to_metric_families(text.decode()))
+    metrics: tuple[Metric, ...] = ()
+    # The parser's own errors would only confuse.
+    with suppress(ValueError, LookupError):
+        metrics = tuple(text_string_to_metric_families(text.decode()))
     if not metrics or any(metric.name.startswith(PREFIX) for metric in metrics):
         raise ValueError("what it wrote are no metrics of a report")
     return metrics
@@ -152,3 +156,9 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     if process.poll() is None:
         process.kill()
         process.wait()
+
+
+def _close_pipes(process: "subprocess.Popen[bytes]") -> None:
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
