@@ -44,7 +44,8 @@ def failure_notice(document: FailureDocument) -> NoticeText:
     if document.engine is not None:
         lines.append(engine_sentence(document.engine, document.ended_at))
     lines.append(f"It ran on the machine {document.machine}, by {document.policy_source}.")
-    title = f"dockersweep{where or f' on {document.machine}'}: {document.verb} failed"
+    what = "a sweep of the watcher" if document.verb == "watch" else document.verb
+    title = f"dockersweep{where or f' on {document.machine}'}: {what} failed"
     return _notice(title, [*lines, *_ending(document.run, document.exit_status)])
 
 

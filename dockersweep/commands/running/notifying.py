@@ -16,7 +16,7 @@ from dockersweep.commands.options import RunOptions
 from dockersweep.commands.running.ending import exit_status
 from dockersweep.commands.running.execution import RunResult
 from dockersweep.commands.running.signals import stop_on_signals
-from dockersweep.errors import DeclinedError, DockersweepError
+from dockersweep.errors import BusyError, DeclinedError, DockersweepError
 from dockersweep.model.inventory import ScanWarning
 from dockersweep.model.outcome import FailureDocument
 from dockersweep.model.policy import NotifyOn, NotifySettings, Policy
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dockersweep.report.notice import NoticeText
 
 ABOUT = "notify"
+WATCH = "watch"
 OWN_ERROR = 1
 """The exit status of a run that an error of our own ends."""
 
@@ -34,7 +35,8 @@ def notifying(policy: Policy, settings: NotifySettings, options: RunOptions, res
     """Carry out a run within this, which fills in the result; at its end tell whom the settings name, where they ask
     for such an end. Telling raises nothing.
 
-    A run that raises is told as failed, but for a person's no, and for an interruption before the first removal.
+    A run that raises is told as failed, but for a person's no, for an interruption before the first removal, and for a
+    watcher that another run holds up, which tries again.
     """
     result.warnings = _faults(settings)
     problem: str | None = None
@@ -43,7 +45,8 @@ def notifying(policy: Policy, settings: NotifySettings, options: RunOptions, res
     except DeclinedError:
         raise
     except DockersweepError as error:
-        result.exit_status, problem = error.exit_status, str(error)
+        if not (isinstance(error, BusyError) and options.verb == WATCH):
+            result.exit_status, problem = error.exit_status, str(error)
         raise
     except Exception as error:
         result.exit_status, problem = OWN_ERROR, f"an error of dockersweep's own ({type(error).__name__})"

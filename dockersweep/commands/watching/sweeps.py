@@ -11,6 +11,7 @@ from dockersweep.commands.watching.watch_log import WatchLog
 from dockersweep.model.policy import Policy, WatchSettings
 from dockersweep.model.watching import ChildResult, LastSweep, SweepCause
 from dockersweep.policy.watching.deciding import SweepEnd, backs_off, tries_rules_again
+from dockersweep.policy.watching.repeated_notices import Told, still_to_tell, told_after
 from dockersweep.units import format_instant
 
 LOOK_AGAIN_SECONDS = 3_600.0
@@ -36,6 +37,8 @@ class Sweeps:
         self.look_due_at = 0.0
         """When the engine's disks are looked for next."""
         self._had_look = True
+        self._told: Told = {}
+        """What those have heard already whom the policy tells."""
 
     @property
     def is_busy(self) -> bool:
@@ -57,7 +60,10 @@ class Sweeps:
         self._log.sweep_begins(cause, why)
         self._began_at = datetime.now(UTC)
         self.sweeping = cause
-        self._start("sweep", policy if cause == "schedule" else replace(policy, only_target=True))
+        policy = policy if cause == "schedule" else replace(policy, only_target=True)
+        if policy.notify is not None:
+            policy = replace(policy, notify=still_to_tell(policy.notify, self._told, time.monotonic()))
+        self._start("sweep", policy)
 
     def _start(self, work: Work, policy: Policy) -> None:
         try:
@@ -94,6 +100,7 @@ class Sweeps:
             removed=result.removed,
             target_reached=result.target_reached,
         )
+        self._told = told_after(self._told, result, time.monotonic())
         pause = settings.backoff.seconds
         until = time.monotonic() + pause
         self.no_rules_before = until if tries_rules_again(end) else None
