@@ -103,6 +103,8 @@ class ChildResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     removed: int = 0
     failed: int = 0
     freed_bytes: Bytes | None = None
+    target_began: bool = False
+    """Whether the target asked for space."""
     target_reached: bool | None = None
     """None without a target that began, and where it is not known."""
     target: str | None = None

@@ -83,7 +83,7 @@ class _Sweep:
         self._run: RunResult | None = None
 
     def result(self) -> ChildResult:
-        """Carry it out; an error is told as a sweep of its own would."""
+        """Carry it out; the watcher tells of an error, once for all that end alike."""
         from dockersweep.commands.sweep import sweep
 
         # On a terminal what was done is shown, and nothing else; a file always has the last outcome.
@@ -91,8 +91,6 @@ class _Sweep:
         try:
             status = sweep(shown, self._policy, flags_typed(self._flags), self._on_scan)
         except DockersweepError as error:
-            for sentence in error.sentences:
-                EventLog(self._options.output.log_format).error(sentence, error.exit_status)
             return replace(self._told(error.exit_status), problem=str(error), is_busy=isinstance(error, BusyError))
         return self._told(status)
 
@@ -113,6 +111,7 @@ class _Sweep:
             removed=sum(outcome.status == "removed" for outcome in document.outcomes),
             failed=sum(outcome.status in ("failed", "not-attempted") for outcome in document.outcomes),
             freed_bytes=document.reclaimed.measured_bytes,
+            target_began=target is not None,
             target_reached=None if target is None else target.reached,
             target=None if target is None else target.text,
         )

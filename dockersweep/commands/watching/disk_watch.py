@@ -16,12 +16,25 @@ class DiskWatch:
         self.disks: tuple[WatchedDisk, ...] = ()
         self.why: str | None = None
         """Why the target begins: the measurement of each disk that is short of space, in words; None where none is."""
+        self._is_sure = False
         self.has_news = False
         """Whether a disk is short of space on which the last scan found nothing that the target is about: more may lie
         there by now."""
 
-    def check(self, target: Target | None) -> None:
-        """Measure all disks again."""
+    @property
+    def begins(self) -> bool:
+        """Whether the target begins: what an engine takes while it unpacks an image does not count, so something came
+        just before, or it was so twice."""
+        return self.why is not None and self._is_sure
+
+    def check(self, target: Target | None, has_arrived: bool) -> None:
+        """Measure all disks again; `has_arrived` is whether something was pulled, loaded or built since the last
+        time."""
+        was_short = self.why is not None
+        self._measure(target)
+        self._is_sure = self.why is not None and (self._is_sure or was_short or has_arrived)
+
+    def _measure(self, target: Target | None) -> None:
         looked = () if self.look is None else self.look.disks
         self.disks, self.why, self.has_news = (), None, False
         short: list[str] = []

@@ -10,13 +10,15 @@ from dockersweep.commands.watching.children import Child, Work
 from dockersweep.commands.watching.watch_log import WatchLog
 from dockersweep.model.policy import Policy, WatchSettings
 from dockersweep.model.watching import ChildResult, LastSweep, SweepCause
-from dockersweep.policy.watching.deciding import SweepEnd, backs_off, tries_rules_again
+from dockersweep.policy.watching.deciding import SweepEnd, pause_seconds, tries_rules_again
 from dockersweep.policy.watching.repeated_notices import Told, still_to_tell, told_after
 from dockersweep.units import format_instant
 
 LOOK_AGAIN_SECONDS = 3_600.0
 """How often the engine's disks are looked for without a sweep: one may be mounted or moved."""
 LOOK_RETRY_SECONDS = 60.0
+LOOK_SOON_SECONDS = 600.0
+"""How often they are looked for while a disk is short of space that the target is not about."""
 
 
 class Sweeps:
@@ -39,6 +41,9 @@ class Sweeps:
         self._had_look = True
         self._told: Told = {}
         """What those have heard already whom the policy tells."""
+        self._looked_at = self._ended_at = float("-inf")
+        self._found_enough = 0
+        self._told_problem: tuple[SweepCause, int, bool] | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -50,6 +55,16 @@ class Sweeps:
         """What can be read where the child has ended."""
         return () if self._child is None else (self._child.result_end,)
 
+    def pause_for_space(self, last_arrival: float | None) -> float | None:
+        """Return until when no sweep is made for space; where the last one found enough, at most until something is
+        pulled, loaded or built."""
+        found_enough = self._found_enough > 0 and last_arrival is not None and last_arrival > self._ended_at
+        return None if found_enough else self.no_space_before
+
+    def look_soon(self) -> None:
+        """Look for the engine's disks again, unless that was just done."""
+        self.look_due_at = min(self.look_due_at, self._looked_at + LOOK_SOON_SECONDS)
+
     def look(self, policy: Policy) -> None:
         """Begin to look for the engine's disks."""
         self.look_due_at = time.monotonic() + LOOK_RETRY_SECONDS
@@ -57,7 +72,8 @@ class Sweeps:
 
     def sweep(self, cause: SweepCause, why: str | None, policy: Policy) -> None:
         """Begin a sweep; one for space leaves the rules out."""
-        self._log.sweep_begins(cause, why)
+        if self._told_problem is None or self._told_problem[0] != cause:
+            self._log.sweep_begins(cause, why)
         self._began_at = datetime.now(UTC)
         self.sweeping = cause
         policy = policy if cause == "schedule" else replace(policy, only_target=True)
@@ -89,7 +105,8 @@ class Sweeps:
             self._log.notice(f"the engine's disks could not be looked for: {result.problem}; trying again")
         self._had_look = result.look is not None
         if result.look is not None:
-            self.look_due_at = time.monotonic() + LOOK_AGAIN_SECONDS
+            self._looked_at = time.monotonic()
+            self.look_due_at = self._looked_at + LOOK_AGAIN_SECONDS
         return cause, result
 
     def _sweep_ended(self, cause: SweepCause, result: ChildResult, settings: WatchSettings) -> None:
@@ -98,14 +115,18 @@ class Sweeps:
             exit_status=result.exit_status,
             has_outcome=result.has_outcome,
             removed=result.removed,
+            target_began=result.target_began,
             target_reached=result.target_reached,
+            is_busy=result.is_busy,
         )
         self._told = told_after(self._told, result, time.monotonic())
-        pause = settings.backoff.seconds
-        until = time.monotonic() + pause
-        self.no_rules_before = until if tries_rules_again(end) else None
-        self.no_space_before = until if backs_off(end) else None
-        self._log.sweep_ends(cause, result, self._then(pause))
+        now = self._ended_at = time.monotonic()
+        pause = pause_seconds(end, settings, self._found_enough)
+        found_enough = cause == "space" and result.has_outcome and not result.target_began
+        self._found_enough = self._found_enough + 1 if found_enough else 0
+        self.no_rules_before = now + settings.backoff.seconds if tries_rules_again(end) else None
+        self.no_space_before = None if pause is None else now + pause
+        self._tell_end(cause, result)
         key = (cause, result.exit_status)
         self.counts = {**self.counts, key: self.counts.get(key, 0) + 1}
         self.last = LastSweep(
@@ -119,11 +140,21 @@ class Sweeps:
             run=result.run,
         )
 
-    def _then(self, pause: int) -> str:
-        at = format_instant(datetime.fromtimestamp(time.time() + pause, UTC))
-        if self.no_rules_before is not None:
-            return f"; the rules are tried again at {at}"
-        return "" if self.no_space_before is None else f"; no sweep for space before {at}"
+    def _tell_end(self, cause: SweepCause, result: ChildResult) -> None:
+        """Tell how a sweep ended: what goes wrong in the same way again and again, once."""
+        problem = None if result.problem is None else (cause, result.exit_status, result.is_busy)
+        if problem is None or problem != self._told_problem:
+            self._log.sweep_ends(cause, result, self._then(result))
+        self._told_problem = problem
+
+    def _then(self, result: ChildResult) -> str:
+        before = self.no_space_before if self.no_rules_before is None else self.no_rules_before
+        if before is None or (result.has_outcome and not result.target_began):
+            return ""
+        at = format_instant(datetime.fromtimestamp(time.time() + before - time.monotonic(), UTC))
+        if result.problem is not None:
+            return f"; tried again from {at} on"
+        return f"; no sweep for space before {at}"
 
     def stop(self, number: int) -> None:
         """Hand a signal to the child."""

@@ -35,17 +35,19 @@ class WatchLog(EventLog):
         for text in what:
             self._tell(INFORMATION, "watching", text)
 
-    def engine_away(self, endpoint: str) -> None:
-        """Report that the engine does not answer."""
-        self._tell(
-            WARNING, "engine-away", f"the engine at {endpoint} does not answer; waiting for it", endpoint=endpoint
-        )
+    def engine_away(self, endpoint: str, problem: str | None) -> None:
+        """Report that the engine cannot be reached."""
+        text = f"{problem or f'the engine at {endpoint} does not answer'}; waiting for it"
+        self._tell(WARNING, "engine-away", text, endpoint=endpoint)
 
-    def engine_there(self, endpoint: str, name: str | None, away_seconds: float | None) -> None:
-        """Report that the engine answers, and how long it did not."""
+    def engine_there(
+        self, endpoint: str, name: str | None, away_seconds: float | None, rules_at: datetime | None
+    ) -> None:
+        """Report that the engine answers, how long it did not, and when its rules are carried out next."""
         called = "" if name is None else f" ({name})"
         was = "" if away_seconds is None else f" again, after {format_duration(away_seconds)}"
-        text = f"following the events of the engine at {endpoint}{called}{was}"
+        rules = "" if rules_at is None else f"; the rules are due at {format_instant(rules_at)}"
+        text = f"following the events of the engine at {endpoint}{called}{was}{rules}"
         self._tell(
             INFORMATION if away_seconds is None else NOTICE, "engine-there", text, endpoint=endpoint, engine=name
         )
@@ -92,7 +94,8 @@ class WatchLog(EventLog):
         """Report that the clock was put forward or back."""
         seconds = by.total_seconds()
         direction = "forward" if seconds > 0 else "back"
-        text = f"the clock was put {direction} by {format_duration(abs(seconds))}"
+        slept = " or the machine slept" if seconds > 0 else ""
+        text = f"the clock was put {direction} by {format_duration(abs(seconds))}{slept}"
         self._tell(NOTICE, "clock", text, seconds=round(seconds))
 
     def ledger(self, problem: str | None) -> None:

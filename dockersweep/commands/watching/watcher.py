@@ -152,18 +152,18 @@ class Watcher:
             self._away_since = now
         if self._away_since is not None and not self._told_away and now - self._away_since > 5:
             self._told_away = True
-            self.log.engine_away(self._endpoint)
+            self.log.engine_away(self._endpoint, self._recorder.engine_problem)
 
     def _meet(self, engine: Engine | None, away_seconds: float | None) -> None:
         """Take note of the engine, which may be another one than before."""
         if engine is None:
             return
         is_new = self._engine is None or self._engine.id != engine.id
-        if is_new or away_seconds is not None:
-            self.log.engine_there(engine.endpoint, engine.name, away_seconds)
         if is_new:
             self._schedule.begin(engine, self._policy.settings)
             self._disks.look = None
+        if is_new or away_seconds is not None:
+            self.log.engine_there(engine.endpoint, engine.name, away_seconds, self._rules_at())
         self._engine = engine
         self._sweeps.look_due_at = 0.0
 
@@ -203,7 +203,9 @@ class Watcher:
             return
         self._checked_at = now
         self._read_policy()
-        self._disks.check(self._policy.policy.target)
+        self._disks.check(self._policy.policy.target, is_new)
+        if self._disks.has_news:
+            self._sweeps.look_soon()
 
     def _read_policy(self, always: bool = False) -> None:
         before, was_refused = self._policy.policy, self._policy.problem
@@ -236,11 +238,11 @@ class Watcher:
 
     def _choice(self, now: float) -> tuple[Choice, SweepCause]:
         """Return what to do, and for what of it is due."""
-        policy, settings = self._policy.policy, self._policy.settings
+        settings = self._policy.settings
         clock = datetime.now(UTC)
-        self._next_at = None if policy.only_target else self._schedule.due_at(settings, clock)
+        self._next_at = self._rules_at()
         rules_are_due = self._next_at is not None and self._next_at <= clock
-        begins = self._disks.why is not None
+        begins = self._disks.begins
         self._due_since = (self._due_since or now) if rules_are_due or begins else None
         situation = Situation(
             now=now,
@@ -250,9 +252,15 @@ class Watcher:
             due_since=self._due_since,
             last_arrival=self._recorder.last_arrival,
             no_rules_before=self._sweeps.no_rules_before,
-            no_space_before=self._sweeps.no_space_before,
+            no_space_before=self._sweeps.pause_for_space(self._recorder.last_arrival),
         )
         return choose(situation, settings), "schedule" if rules_are_due else "space"
+
+    def _rules_at(self) -> datetime | None:
+        """Return when the rules are due; None for never, and where that is not known yet."""
+        if self._policy.policy.only_target:
+            return None
+        return self._schedule.due_at(self._policy.settings, datetime.now(UTC))
 
     def _tell_wait(self, cause: SweepCause, choice: Choice) -> None:
         """Tell why a sweep waits, once."""

@@ -87,18 +87,39 @@ class SweepEnd(Struct, frozen=True, kw_only=True):
     has_outcome: bool
     """Whether it came so far that there is an outcome; without one it did not even begin to remove."""
     removed: int
+    target_began: bool
+    """Whether it found the target asking for space."""
     target_reached: bool | None
-    """None without a target, and where that is not known."""
+    """None without a target that began, and where that is not known."""
+    is_busy: bool = False
+    """Whether it did not begin because another run was at work."""
 
 
-def backs_off(end: SweepEnd) -> bool:
-    """Whether no sweep is made for space for a while: this one failed, missed the target, or removed nothing."""
+SOON_SECONDS = 5
+"""How long no sweep is made for space after one that found enough; twice as long after each further one."""
+_FOR_GOOD = (2, 4)
+"""The exit statuses that a sweep would have again: something is wrong with its files, or it is over a limit."""
+
+
+def pause_seconds(end: SweepEnd, settings: WatchSettings, found_enough: int) -> int | None:
+    """Return how long no sweep is made for space after this one; None for no pause.
+
+    `found_enough` is how many in a row before it found that there was enough space: what an engine takes while it
+    unpacks an image is free a moment later.
+    """
+    backoff = settings.backoff.seconds
     if end.exit_status or end.target_reached is False:
-        return True
-    return end.cause == "space" and not end.removed
+        return backoff
+    if end.cause != "space":
+        return None
+    if not end.target_began:
+        return min(backoff, SOON_SECONDS << min(found_enough, 20))
+    return None if end.removed else backoff
 
 
 def tries_rules_again(end: SweepEnd) -> bool:
-    """Whether rules that were due are tried again after a while: the sweep could not begin, as another run held the
-    lock or the engine did not answer. One over a limit is not."""
-    return end.cause == "schedule" and not end.has_outcome and end.exit_status != 0
+    """Whether rules that were due are tried again after a while: the sweep could not begin, as another run was at work
+    or the engine did not answer, and would not fail again in the same way."""
+    if end.cause != "schedule" or end.has_outcome or not end.exit_status:
+        return False
+    return end.is_busy or end.exit_status not in _FOR_GOOD

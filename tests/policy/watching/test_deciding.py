@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from dockersweep.model.policyfile import WatchTable
 from dockersweep.policy.language.watch_checks import watch_of
-from dockersweep.policy.watching.deciding import Choice, Situation, SweepEnd, backs_off, choose, tries_rules_again
+from dockersweep.policy.watching.deciding import Choice, Situation, SweepEnd, choose, pause_seconds, tries_rules_again
 from tests.rig.examples import examples
 
 SETTINGS = watch_of(WatchTable(settle="2m", settle_at_most="20m", backoff="10m"))
@@ -97,26 +97,37 @@ def test_it_sweeps_for_what_is_due_and_waits_never_longer_than_it_says(now: Situ
 
 def end(**changes: object) -> SweepEnd:
     base: dict[str, object] = {
-        "cause": "space", "exit_status": 0, "has_outcome": True, "removed": 3, "target_reached": True,
+        "cause": "space", "exit_status": 0, "has_outcome": True, "removed": 3, "target_began": True,
+        "target_reached": True,
     }  # fmt: skip
     return SweepEnd(**{**base, **changes})  # type: ignore[arg-type]
 
 
+NO_OUTCOME = {"has_outcome": False, "removed": 0, "target_began": False, "target_reached": None}
+FOUND_ENOUGH = {"removed": 0, "target_began": False, "target_reached": None}
+
+
 @pytest.mark.parametrize(
-    ("changes", "pauses"),
+    ("changes", "found_enough", "pause"),
     [
-        ({}, False),
-        ({"target_reached": None}, False),
-        ({"target_reached": False, "exit_status": 3}, True),
-        # What statvfs tells and what a sweep measures may differ for ever.
-        ({"removed": 0}, True),
-        ({"exit_status": 4, "has_outcome": False, "removed": 0, "target_reached": None}, True),
-        ({"cause": "schedule", "removed": 0, "target_reached": None}, False),
-        ({"cause": "schedule", "removed": 0, "target_reached": False}, True),
+        ({}, 0, None),
+        ({"target_reached": None}, 0, None),
+        ({"target_reached": False, "exit_status": 3}, 0, 600),
+        # Nothing may go, or not enough.
+        ({"removed": 0, "target_reached": None}, 0, 600),
+        ({**NO_OUTCOME, "exit_status": 4}, 0, 600),
+        # The engine has unpacked its image by now; but what statvfs tells and a sweep finds may differ for ever.
+        (FOUND_ENOUGH, 0, 5),
+        (FOUND_ENOUGH, 3, 40),
+        (FOUND_ENOUGH, 1000, 600),
+        ({"cause": "schedule", "removed": 0, "target_began": False, "target_reached": None}, 0, None),
+        ({"cause": "schedule", "removed": 0, "target_reached": False, "exit_status": 3}, 0, 600),
     ],
 )
-def test_after_which_sweeps_none_is_made_for_space_for_a_while(changes: dict[str, object], pauses: bool) -> None:
-    assert backs_off(end(**changes)) == pauses
+def test_for_how_long_no_sweep_is_made_for_space(
+    changes: dict[str, object], found_enough: int, pause: int | None
+) -> None:
+    assert pause_seconds(end(**changes), SETTINGS, found_enough) == pause
 
 
 @pytest.mark.parametrize(
@@ -124,8 +135,11 @@ def test_after_which_sweeps_none_is_made_for_space_for_a_while(changes: dict[str
     [
         ({"cause": "schedule"}, False),
         ({"cause": "schedule", "exit_status": 3}, False),
-        ({"cause": "schedule", "exit_status": 5, "has_outcome": False}, True),
-        ({"cause": "space", "exit_status": 5, "has_outcome": False}, False),
+        ({**NO_OUTCOME, "cause": "schedule", "exit_status": 5}, True),
+        ({**NO_OUTCOME, "cause": "schedule", "exit_status": 1}, True),
+        ({**NO_OUTCOME, "cause": "schedule", "exit_status": 4}, False),
+        ({**NO_OUTCOME, "cause": "schedule", "exit_status": 4, "is_busy": True}, True),
+        ({**NO_OUTCOME, "cause": "space", "exit_status": 5}, False),
     ],
 )
 def test_which_rules_are_tried_again(changes: dict[str, object], again: bool) -> None:
