@@ -14,13 +14,18 @@ from typing import Any
 
 import jsonschema
 import pytest
+from msgspec.structs import replace
 
 from dockersweep.commands.notifying import checks
-from dockersweep.commands.options import PolicyOptions
+from dockersweep.commands.options import PolicyOptions, WatchOptions, options_of
+from dockersweep.commands.running.opening import notified
 from dockersweep.commands.swarming.policy import policy_for_nodes
+from dockersweep.commands.watching.children import Child
+from dockersweep.errors import BusyError, RefusedError
 from dockersweep.ledger import FILE_NAME
 from dockersweep.model.document_schemas import json_schema
 from dockersweep.model.policy import NotifySettings
+from dockersweep.parser import parse
 from dockersweep.policy.language.flags import PolicyFlags
 from dockersweep.policy.language.reading import read_policy
 from tests.commands.calling import Caller, needs_root
@@ -224,6 +229,31 @@ def test_several_hosts_are_told_of_one_by_one(program: Program, box: FakeEngine)
     assert sorted(len(told["document"]["outcomes"]) for told in program.told) == [1, 2]
 
 
+def test_a_host_that_is_the_same_engine_is_told_of_once(program: Program, box: FakeEngine, tmp_path: Path) -> None:
+    (tmp_path / "again").symlink_to(box.url.removeprefix("unix://"))
+    words = ("-H", box.url, "-H", f"unix://{tmp_path}/again", "sweep", "--yes", "--policy", str(program.policy))
+    assert dockersweep(*words).status == 0
+    assert [told["DOCKERSWEEP_EVENTS"] for told in program.told] == ["removed"]
+
+
+def test_a_host_that_is_not_there_is_told(program: Program, box: FakeEngine, tmp_path: Path) -> None:
+    words = ("-H", box.url, "-H", f"unix://{tmp_path}/none", "sweep", "--yes", "--policy", str(program.policy))
+    assert dockersweep(*words).status == 5
+    assert sorted(told["DOCKERSWEEP_EXIT_STATUS"] for told in program.told) == ["0", "5"]
+
+
+def test_a_watcher_that_another_run_holds_up_tells_nobody(program: Program) -> None:
+    policy = read_policy(program.policy.read_bytes(), "the policy")
+    options = options_of(parse(["watch"]))
+    assert isinstance(options, WatchOptions)
+    for error in (BusyError("another run"), RefusedError("over a limit")):
+        with pytest.raises(RefusedError), notified(policy, options.run):
+            raise error
+    [told] = program.told
+    assert told["document"]["error"] == "nothing removed: over a limit"
+    assert told["DOCKERSWEEP_TITLE"].endswith("a sweep of the watcher failed")
+
+
 # What goes wrong there changes no run.
 
 
@@ -323,6 +353,24 @@ def test_a_run_that_a_signal_ended_early_is_told(program: Program, box: FakeEngi
     [told] = program.told
     assert told["document"]["ended_by"] == "signal"
     assert told["DOCKERSWEEP_EVENTS"] == "removed failed"
+
+
+def test_a_sweep_of_a_watcher_tells(program: Program, box: FakeEngine) -> None:
+    policy = read_policy(program.policy.read_bytes(), "the policy")
+    options = options_of(parse(["-H", box.url, "watch", "--yes-first-time", "--policy", str(program.policy)]))
+    assert isinstance(options, WatchOptions)
+    words = ("-H", box.url, "watch", "--yes-first-time", "--policy", str(program.policy))
+    child = Child("sweep", replace(options, command_line=words), policy)
+    try:
+        deadline = time.monotonic() + 30
+        while (result := child.poll()) is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        child.close()
+    assert (result.exit_status, result.removed) == (0, 2)
+    [told] = program.told
+    assert told["DOCKERSWEEP_EVENTS"] == "removed"
 
 
 # Whom root trusts.

@@ -16,7 +16,7 @@ from dockersweep.commands.options import RunOptions
 from dockersweep.commands.running.ending import exit_status
 from dockersweep.commands.running.execution import RunResult
 from dockersweep.commands.running.signals import stop_on_signals
-from dockersweep.errors import BusyError, DeclinedError, DockersweepError
+from dockersweep.errors import BusyError, DockersweepError
 from dockersweep.model.inventory import ScanWarning
 from dockersweep.model.outcome import FailureDocument
 from dockersweep.model.policy import NotifyOn, NotifySettings, Policy
@@ -42,10 +42,9 @@ def notifying(policy: Policy, settings: NotifySettings, options: RunOptions, res
     problem: str | None = None
     try:
         yield
-    except DeclinedError:
-        raise
     except DockersweepError as error:
-        if not (isinstance(error, BusyError) and options.verb == WATCH):
+        # Without a status it is no failure: a person's no, or a host that is another one of the same run.
+        if error.exit_status and not (isinstance(error, BusyError) and options.verb == WATCH):
             result.exit_status, problem = error.exit_status, str(error)
         raise
     except Exception as error:
