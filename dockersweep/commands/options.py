@@ -146,6 +146,9 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     keep_history: "Age"
     notifies: bool
     """Whether those are told whom the policy names."""
+    on_untold: "Callable[[str], None] | None" = None
+    """Called with why somebody could not be told, in place of a warning on standard error. Set for one of several
+    hosts, whose standard error nobody reads."""
 
 
 class SweepOptions(Struct, frozen=True, kw_only=True):
@@ -569,6 +572,7 @@ def _run(arguments: argparse.Namespace) -> RunOptions:
         output=_output(arguments),
         lock_timeout_seconds=arguments.lock_timeout.seconds,
         removal_timeout_seconds=arguments.removal_timeout.seconds,
+        on_untold=None,
     )
 
 

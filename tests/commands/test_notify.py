@@ -242,6 +242,21 @@ def test_a_host_that_is_not_there_is_told(program: Program, box: FakeEngine, tmp
     assert sorted(told["DOCKERSWEEP_EXIT_STATUS"] for told in program.told) == ["0", "5"]
 
 
+def test_a_host_has_a_note_of_who_could_not_be_told(program: Program, box: FakeEngine) -> None:
+    program.does("#!/bin/sh\nexit 7\n")
+    with fake_engine() as second:
+        second.replies["/info"] = reply({"ID": "SECOND", "Name": "second", "Driver": "overlay2", "DockerRootDir": "/d"})
+        hosts = ("-H", box.url, "-H", second.url)
+        words = (*hosts, "sweep", "--yes", "--policy", str(program.policy))
+        run = dockersweep(*words, "--format", "json")
+        removable(box, "a")
+        shown = dockersweep(*words)
+    why = f"notify: {program.path} ended with exit status 7"
+    assert [host["notes"] for host in run.json()["hosts"]] == [[why], []]
+    assert shown.status == 0
+    assert why in shown.stdout + shown.stderr
+
+
 def test_a_watcher_that_another_run_holds_up_tells_nobody(program: Program) -> None:
     policy = read_policy(program.policy.read_bytes(), "the policy")
     options = options_of(parse(["watch"]))

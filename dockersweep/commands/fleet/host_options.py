@@ -32,10 +32,12 @@ def options_for(
     path: str,
     on_answer: "Callable[[Client], None] | None",
     connect_seconds: float | None,
+    on_untold: "Callable[[str], None] | None" = None,
 ) -> HostVerbOptions:
     """Return the options of a verb for a host, whose document goes to `path`.
 
-    `on_answer` is called when its engine has answered, within `connect_seconds` (None for the usual limit).
+    `on_answer` is called when its engine has answered, within `connect_seconds` (None for the usual limit);
+    `on_untold` is as in RunOptions.
     """
 
     def engine(of: EngineOptions) -> EngineOptions:
@@ -57,7 +59,8 @@ def options_for(
         return replace(of, path=policy_path(host, of))
 
     def run(of: RunOptions) -> RunOptions:
-        return replace(of, engine=engine(of.engine), output=output(of.output), quiet=False, only_problems=False)
+        read = engine(of.engine), output(of.output)
+        return replace(of, engine=read[0], output=read[1], quiet=False, only_problems=False, on_untold=on_untold)
 
     def plan(of: PlanOptions) -> PlanOptions:
         read = engine(of.engine), policy(of.policy), output(of.output)

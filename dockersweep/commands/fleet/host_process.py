@@ -104,9 +104,8 @@ class _Work:
         status, message, same_as, crash = ERROR, None, None, None
         try:
             task = self._task
-            status = task.run(
-                options_for(task.host, task.options, task.path, self._on_answer, task.connect_timeout_seconds)
-            )
+            limit = task.connect_timeout_seconds
+            status = task.run(options_for(task.host, task.options, task.path, self._on_answer, limit, self._on_untold))
         except SameEngineError as error:
             status, same_as = error.exit_status, str(error)
         except UnknownObjectError as error:
@@ -132,6 +131,9 @@ class _Work:
         self._notes = () if note is None else (note,)
         if self._task.is_watched:
             note_look(self._task.uses_ledger, client.engine)
+
+    def _on_untold(self, why: str) -> None:
+        self._notes = (*self._notes, why)
 
     def _host(self, status: int, message: str | None, same_as: str | None, seconds: float) -> FleetHost:
         engine, host = self._engine, self._task.host

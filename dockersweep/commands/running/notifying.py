@@ -85,6 +85,7 @@ class _Notifier:
         self._settings = settings
         self._policy_source = policy_source
         self._verb = options.verb
+        self._on_untold = options.on_untold
         self._log = EventLog(options.output.log_format)
         self._signal: str | None = None
 
@@ -168,4 +169,7 @@ class _Notifier:
             self._fail(problem)
 
     def _fail(self, text: str) -> None:
-        self._log.problem(ABOUT, text)
+        if self._on_untold is None or self._log.is_on:
+            self._log.problem(ABOUT, text)
+        else:
+            self._on_untold(f"{ABOUT}: {text}")
