@@ -60,8 +60,10 @@ def is_allowed(method: str, path: str, params: Mapping[str, str]) -> bool:
     if method == "POST":
         return params.get("all") == "1" and params.keys() == {"all", "filters"} and _record_ids(params) is not None
     if path == "/events":
-        # Without an end the engine would go on telling for ever.
-        return "since" in params and ("until" in params or params.get("stream") == "false")
+        # Without an end the engine goes on telling for ever, which only a watcher wants: it says so to Podman, and of
+        # Docker's it wants some alone.
+        has_end = "until" in params or params.get("stream") == "false"
+        return "since" in params and (has_end or "filters" in params or params.get("stream") == "true")
     return True
 
 
