@@ -43,3 +43,5 @@ def _publish(options: WatchOptions, watcher: Watcher, opened: ExitStack) -> None
     opened.callback(publisher.close)
     publisher.start(watcher.state, lambda: start_report(options, watcher.policy.policy), watcher.log.notice)
     watcher.on_sweep = publisher.refresh
+    if publisher.url is not None:
+        watcher.log.started((f"serving metrics at {publisher.url}",))
