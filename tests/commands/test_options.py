@@ -23,7 +23,10 @@ OPERANDS = {
 
 def mentions_namespace(path: Path) -> bool:
     """Whether a module names argparse's Namespace, in annotations that are strings too."""
-    nodes = list(ast.walk(ast.parse(path.read_text())))
+    text = path.read_text()
+    if "argparse" not in text:
+        return False
+    nodes = list(ast.walk(ast.parse(text)))
     names = any(isinstance(node, ast.Attribute) and ast.unparse(node) == "argparse.Namespace" for node in nodes)
     texts = any(isinstance(node, ast.Constant) and "argparse.Namespace" in str(node.value) for node in nodes)
     imports = any(isinstance(node, ast.ImportFrom) and node.module == "argparse" for node in nodes)
