@@ -20,6 +20,7 @@ from dockersweep.warehouse.database import LISTED
 from dockersweep.warehouse.folder import files_in
 from dockersweep.words.documents import write_document
 from tests.rig.document_folders import fleet_of, host, outcome_of, report_of
+from tests.rig.examples import share
 from tests.rig.inventories import container, image, inventory, network, plan_of, record, volume
 from tests.rig.reports import busy_report, reported
 
@@ -64,7 +65,7 @@ def spoiled(document: Any, chance: random.Random) -> Any:
     return copy
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(share(6)))
 def test_a_spoiled_document_spoils_nothing_else(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     for number in range(FILES):

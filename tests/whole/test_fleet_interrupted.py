@@ -16,7 +16,12 @@ FOREVER = "SELECT count(*) FROM range(100000000000) a, range(100000) b"
 
 @pytest.mark.parametrize(
     ("number", "status", "said"),
-    [(signal.SIGINT, 130, "dockersweep: interrupted\n"), (signal.SIGTERM, 143, ""), (signal.SIGHUP, 129, "")],
+    [
+        (signal.SIGINT, 130, "dockersweep: interrupted\n"),
+        # Each takes a second of all processors.
+        pytest.param(signal.SIGTERM, 143, "", marks=pytest.mark.programs),
+        pytest.param(signal.SIGHUP, 129, "", marks=pytest.mark.programs),
+    ],
     ids=lambda value: value.name if isinstance(value, signal.Signals) else "",
 )
 def test_a_query_that_takes_too_long_can_be_ended(tmp_path: Path, number: int, status: int, said: str) -> None:
