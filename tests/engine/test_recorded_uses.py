@@ -194,9 +194,9 @@ def test_a_reader_that_was_stopped_does_not_say_that_it_knows_everything(
         # The reader stops where it counts, as one does whose process is not run.
         count, goes_on = connected.count, threading.Event()
         monkeypatch.setattr(connected, "count", lambda events: (goes_on.wait(60), count(events)))
-        # A sixth of what it takes: over a thousand would take long.
+        # Fewer than it takes: over a thousand would take long.
         monkeypatch.setattr(event_coverage, "LONGEST_LAGGING_RUN", 150)
-        for number in range(200):
+        for number in range(300):
             engine.wire.call("POST", "/images/app:1/tag", repo="churn", tag=str(number % 7))
         goes_on.set()
         next_second()
