@@ -28,6 +28,9 @@ def keep_position(database: sqlite3.Connection, engine: int, position: EventPosi
     database.execute("INSERT OR REPLACE INTO event_readings VALUES (?, ?)", (engine, text))
 
 
+_Row = tuple[int, str, str, str, int]
+
+
 class _Told(msgspec.Struct, omit_defaults=True):
     """What a pending event has besides what its row is found by."""
 
@@ -47,7 +50,7 @@ def pending_of(database: sqlite3.Connection, engine: int) -> tuple[EngineEvent, 
     ).fetchall()
     decode = msgspec.json.Decoder(_Told).decode
     try:
-        told = [(row[:5], decode(row[5])) for row in rows]
+        told = [(msgspec.convert(row[:5], _Row), decode(row[5])) for row in rows]
     except msgspec.MsgspecError as error:
         raise UnusableError(f"is damaged (it does not tell what happened: {error})") from None
     return tuple(

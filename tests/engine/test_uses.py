@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from dockersweep.engine.reading.events import EventReading
 from dockersweep.engine.reading.uses import noticed_in, uses_of
-from dockersweep.model.event_reading import EngineEvent, EventPosition
+from dockersweep.model.event_reading import EngineEvent, EventPosition, Held
 from dockersweep.model.inventory import Inventory, Kind, ObjectRef
 from dockersweep.model.last_use import MOST_USES, PastUse, Span
 from tests.rig.inventories import ENGINE, NOW, container, image, inventory, network, volume
@@ -277,3 +277,78 @@ def test_thousands_of_events_of_what_is_gone_are_not_held_against_each_image_or_
     # One by one it would be tens of millions of comparisons.
     assert time.process_time() - began < 2
     assert {use.by_id for use in told[ObjectRef(kind="image", id=f"sha256:{5:064x}")]} == {None, "c5"}
+
+
+def test_what_a_watcher_saw_a_container_hold_was_used_by_it() -> None:
+    seen = inventory(APP, volume("cache"), volume("spare"), network("lan"))
+    held = Held(("cache", "no-more"), ("lan",))
+    told = uses(
+        seen,
+        event(0, "container", "create", "c1", image="app:1", name="job")._replace(held=held),
+        event(1, "container", "die", "c1", image="app:1", name="job")._replace(held=held),
+        event(2, "container", "export", "c2", name="other")._replace(held=Held(("spare",))),
+    )
+    assert told == {
+        ("image", APP.id): [("exited", "job")],
+        ("volume", "cache"): [("exited", "job")],
+        ("network", seen.networks[0].id): [("exited", "job")],
+    }
+
+
+def test_a_volume_that_podman_removed_is_another_one_than_that_of_its_name_now() -> None:
+    seen = inventory(volume("cache"), volume("spare"))
+    held = Held(("cache", "spare"))
+    told = uses(
+        seen,
+        event(0, "container", "die", "c1", name="job")._replace(held=held),
+        # Podman tells no id.
+        event(1, "volume", "remove", "", name="cache"),
+    )
+    assert told == {("volume", "spare"): [("exited", "job")]}
+
+
+def test_a_health_check_that_was_folded_is_none_of_the_uses() -> None:
+    seen = inventory(container("c1"))
+    check, once = event(0, "container", "exec_start: probe", "c1"), event(1, "container", "exec_start: sh", "c1")
+    told = uses(seen, check._replace(times=3), once._replace(times=2))
+    assert told["container", "c1"] == [("ran a command", None)]
+    assert uses_of([check._replace(times=3)], seen) == {}
+
+
+def test_what_a_watcher_recorded_is_used_with_what_the_engine_tells_since() -> None:
+    seen = inventory(volume("cache"), volume("spare"))
+    recorded = (event(0, "volume", "mount", "cache", container="c1"), event(9, "volume", "mount", "spare"))
+    since = reading(event(1, "volume", "unmount", "cache", container="c1"))
+    _, told = noticed_in(since, seen, recorded)
+    assert told is not None
+    assert told.pending == recorded
+    assert since.position is not None
+    by_name = {ref.id: [(use.action, use.at) for use in uses] for ref, uses in told.uses.items()}
+    # The clock was set back since the second one was recorded.
+    assert by_name == {
+        "cache": [("unmounted", NOW + SECOND)],
+        "spare": [("mounted", min(NOW + 9 * SECOND, since.position.ends_at))],
+    }
+
+
+def test_where_the_engine_tells_no_events_those_that_were_recorded_count() -> None:
+    seen = inventory(volume("cache"))
+    recorded = (event(0, "volume", "mount", "cache"),)
+    _, told = noticed_in(EventReading(), seen, recorded)
+    assert told is not None
+    assert (told.position, told.watched, [ref.id for ref in told.uses]) == (None, None, ["cache"])
+    assert noticed_in(EventReading(), seen)[1] is None
+
+
+def test_a_container_of_podman_whose_volumes_a_watcher_saw_leaves_its_time_watched() -> None:
+    seen = inventory(volume("cache"), engine=replace(ENGINE, flavour="podman"))
+    gone = event(0, "container", "die", "c1")
+    for recorded, of_held in (((gone._replace(held=Held()),), True), ((), True)):
+        _, told = noticed_in(reading(), seen, recorded)
+        assert told is not None
+        assert told.watched is not None
+        assert told.watched.of_held is of_held
+    _, told = noticed_in(reading(gone), seen)
+    assert told is not None
+    assert told.watched is not None
+    assert told.watched.of_held is False

@@ -305,7 +305,7 @@ class Recorder:
         that a scan need not ask for these again."""
         received = self._with_held(self._inbox.take(), self._follower.connected, is_last=False)
         self._has_lost = self._has_lost or received.lost > 0
-        if not received.events:
+        if not received.events and not self.wants_folding:
             self._recorded += received.total
             return
         if (engine := self.engine) is None:
