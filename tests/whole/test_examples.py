@@ -25,6 +25,7 @@ pytestmark = pytest.mark.programs
 EXAMPLES = Path(__file__).parents[2] / "share" / "examples"
 SERVICE = EXAMPLES / "systemd" / "dockersweep.service"
 TIMER = EXAMPLES / "systemd" / "dockersweep.timer"
+WATCH = EXAMPLES / "systemd" / "dockersweep-watch.service"
 FAILED = EXAMPLES / "systemd" / "dockersweep-failed@.service"
 CRONTABS = sorted((EXAMPLES / "cron.d").iterdir())
 README = Path(__file__).parents[2] / "README.md"
@@ -45,8 +46,8 @@ exec setpriv --no-new-privs --bounding-set=-all,+dac_read_search --inh-caps=-all
 """
 
 
-def exec_start() -> str:
-    [line] = re.findall(r"^ExecStart=(.*)$", SERVICE.read_text(), re.MULTILINE)
+def exec_start(service: Path = SERVICE) -> str:
+    [line] = re.findall(r"^ExecStart=(.*)$", service.read_text(), re.MULTILINE)
     assert isinstance(line, str)
     return line
 
@@ -65,14 +66,15 @@ def systemd_analyze(*arguments: str) -> str:
 
 
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
-    for unit in (SERVICE, TIMER, FAILED):
+    for unit in (SERVICE, TIMER, WATCH, FAILED):
         (tmp_path / unit.name).write_text(unit.read_text().replace(INSTALLED, PROGRAM))
     assert systemd_analyze("verify", "--man=no", *map(str, tmp_path.iterdir())) == ""
 
 
-def test_the_service_is_confined() -> None:
+@pytest.mark.parametrize("service", [SERVICE, WATCH], ids=lambda service: service.name)
+def test_the_services_are_confined(service: Path) -> None:
     # At most 1.0 of 10, which systemd calls safe.
-    told = systemd_analyze("security", "--offline=true", "--no-pager", "--threshold=10", str(SERVICE))
+    told = systemd_analyze("security", "--offline=true", "--no-pager", "--threshold=10", str(service))
     assert "SAFE" in told.splitlines()[-1]
 
 
@@ -96,7 +98,7 @@ def test_what_can_be_taken_in_goes_by_the_same_policy() -> None:
         assert words[words.index(flags[0]) + 1] == flags[1]
 
 
-@pytest.mark.parametrize("command", [exec_start(), *map(cron_command, CRONTABS)])
+@pytest.mark.parametrize("command", [exec_start(), exec_start(WATCH), *map(cron_command, CRONTABS)])
 def test_every_command_parses(command: str) -> None:
     words = shlex.split(command)
     assert build_parser().parse_args(words[words.index(INSTALLED) + 1 :]).yes
@@ -116,6 +118,7 @@ def test_the_commands_of_clusters_parse() -> None:
 def test_readme_shows_what_ships() -> None:
     text = README.read_text()
     assert f"ExecStart={exec_start()}\n" in text
+    assert f"ExecStart={exec_start(WATCH)}\n" in text
     assert f"root {cron_command(EXAMPLES / 'cron.d' / 'dockersweep')}\n" in text
 
 
