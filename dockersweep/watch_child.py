@@ -1,10 +1,4 @@
-"""The entry of what a watcher starts: `python -m dockersweep.watch_child WHAT DESCRIPTOR WORD...`.
-
-WHAT is sweep, look or report; the words are those of the watcher's own command line. The policy is on standard input:
-that of the watcher, whatever has become of its file.
-"""
-
-import sys
+"""The entry of what a watcher starts, see `commands/watching/children.py`."""
 
 from dockersweep.commands.options import WatchOptions, options_of
 from dockersweep.commands.watching.child import run_child
@@ -12,11 +6,11 @@ from dockersweep.parser import parse
 
 
 def main(what: str, descriptor: int, words: list[str]) -> int:
-    """Do what the watcher asks for; return the exit status."""
+    """Do what the watcher asks for, sweep, look or report; return the exit status.
+
+    `words` are those of the watcher's own command line. The policy is on standard input: that of the watcher, whatever
+    has become of its file.
+    """
     options = options_of(parse(words))
     assert isinstance(options, WatchOptions)
     return run_child(what, descriptor, options)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))

@@ -14,7 +14,11 @@ from dockersweep.model.policy import Policy
 from dockersweep.model.watching import ChildResult
 
 Work = Literal["sweep", "look"]
-MODULE = "dockersweep.watch_child"
+_PROGRAM = (
+    "import sys; sys.path[:] = sys.stdin.buffer.readline()[:-1].decode(errors='surrogateescape').split(chr(0)); "
+    "from dockersweep.watch_child import main; sys.exit(main(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))"
+)
+"""Finds us where the watcher did: the script that started it may have said where that is."""
 LONGEST_SECONDS: dict[Work, float] = {"sweep": 86_400.0, "look": 3_600.0}
 """How long each may take before it counts as hanging."""
 END_SECONDS = 60.0
@@ -37,7 +41,7 @@ class Child:
         try:
             is_quiet = options.run.output.log_format != "text"
             self._process = subprocess.Popen(
-                [sys.executable, "-m", MODULE, work, str(write), *options.command_line],
+                [sys.executable, "-c", _PROGRAM, work, str(write), *options.command_line],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL if is_quiet else None,
                 pass_fds=(write,),
@@ -92,7 +96,7 @@ class Child:
 
         def write() -> None:
             with suppress(OSError), pipe:
-                pipe.write(msgspec.json.encode(policy))
+                pipe.write(_handed_over(policy))
 
         threading.Thread(target=write, name="policy", daemon=True).start()
 
@@ -112,10 +116,15 @@ class Child:
         return ChildResult(exit_status=status or NO_RESULT, problem=f"its process {why}")
 
 
+def _handed_over(policy: Policy) -> bytes:
+    folders = "\0".join(sys.path).encode(errors="surrogateescape")
+    return folders + b"\n" + msgspec.json.encode(policy)
+
+
 def start_report(options: WatchOptions, policy: Policy) -> "subprocess.Popen[bytes]":
     """Start a process that writes the metrics of a report. Raises OSError."""
     child = subprocess.Popen(
-        [sys.executable, "-m", MODULE, "report", "-1", *options.command_line],
+        [sys.executable, "-c", _PROGRAM, "report", "-1", *options.command_line],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -124,6 +133,6 @@ def start_report(options: WatchOptions, policy: Policy) -> "subprocess.Popen[byt
     assert child.stdin is not None
     # From a thread that waits for nothing else.
     with suppress(OSError), child.stdin as pipe:
-        pipe.write(msgspec.json.encode(policy))
+        pipe.write(_handed_over(policy))
     child.stdin = None
     return child
