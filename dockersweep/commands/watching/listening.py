@@ -152,8 +152,9 @@ def _listen_on_path(address: str) -> Listener:
     try:
         with _folder_locked(os.path.dirname(path)):
             _remove_stale(path)
-            # What the socket has before it is bound, the file has from its first moment, less the umask.
-            os.fchmod(one.fileno(), UNIX_MODE)
+            # On Linux the file has this mode from its first moment, less the umask; elsewhere a socket has none.
+            with suppress(OSError):
+                os.fchmod(one.fileno(), UNIX_MODE)
             one.bind(path)
             _set_mode(path, os.lstat(path))
             one.listen(_BACKLOG)
@@ -171,7 +172,7 @@ def _set_mode(path: str, made: os.stat_result) -> None:
     """Give a socket its mode against the umask, which is of the whole process. Raises OSError, also where another file
     has taken its place: the folder may be of somebody else."""
     if not hasattr(os, "O_PATH"):
-        os.chmod(path, UNIX_MODE, follow_symlinks=False)
+        os.chmod(path, UNIX_MODE, follow_symlinks=os.chmod not in os.supports_follow_symlinks)
         return
     descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
