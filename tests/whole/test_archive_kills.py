@@ -18,7 +18,7 @@ from tests.rig.engines.kinds import KINDS, NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.running import dockersweep
 from tests.rig.stored_archive import Stored, half_files_in, stored_in
-from tests.whole.test_archiving import ALL, address_of, nothing_made_to_read_is_left, volume_with
+from tests.whole.test_archiving import ALL, address_of, made_to_read, nothing_made_to_read_is_left, volume_with
 
 KILLS, FEW_KILLS = 6, 3
 """How many steps of each sort of sweep are tried on the newest engines and, in every run, on each other; they are
@@ -94,6 +94,7 @@ def test_after_a_kill_at_any_step_nothing_is_lost_and_nothing_left(
             made = fill(litter)
             sweeps.killed_at(step)
             number += 1
+            half_read = made_to_read(engine)
             lost = {ref for ref in made - there(engine) if ref not in sweeps.stored()}
             assert not lost, f"killed at step {step} of {steps}"
             document = sweeps.next()
@@ -102,6 +103,15 @@ def test_after_a_kill_at_any_step_nothing_is_lost_and_nothing_left(
             assert not made & there(engine), f"killed at step {step} of {steps}"
             assert {ref for ref in made if ref in sweeps.stored()} == made, f"killed at step {step} of {steps}"
             assert half_files_in(sweeps.archive) == []
-            nothing_made_to_read_is_left(engine)
             twice = Counter(removed_in(number - 1) + removed_in(number))
             assert set(twice.values()) <= {1}, f"killed at step {step} of {steps}"
+            late = made_to_read(engine)
+            # An image that was there stays only with a container that was not.
+            assert late - half_read or not late, f"killed at step {step} of {steps}"
+            if late:
+                # A busy engine goes on with what it was asked for when nobody waits for it any more, and what it makes
+                # after the next run has looked is left to the one after that.
+                fill(litter)
+                sweeps.next()
+                number += 1
+                nothing_made_to_read_is_left(engine)
