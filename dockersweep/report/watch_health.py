@@ -43,7 +43,7 @@ def _engine(state: WatchState, now: float) -> str | None:
     since = state.events.disconnected_at
     if state.events.is_connected or since is None or now - since <= NOT_FOLLOWED_SECONDS:
         return None
-    return f"{printable(state.endpoint)} has sent no events for {now - since:.0f} seconds; is the engine running?"
+    return f"the engine at {printable(state.endpoint)} has been away for {now - since:.0f} seconds; is it running?"
 
 
 def _ledger(state: WatchState) -> str | None:
