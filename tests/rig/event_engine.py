@@ -20,6 +20,8 @@ from dockersweep.model.inventory import Container, Engine
 from tests.rig.inventories import ENGINE
 
 CHANNEL = 1_024
+FULL_SECONDS = 0.1
+"""How long Docker waits for room before it drops an event (daemon/events; moby/pubsub)."""
 
 
 class EventEngine:
@@ -34,7 +36,8 @@ class EventEngine:
         self.is_there = True
         self.refuses = False
         self.dropped = 0
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
+        self._all: list[EngineEvent] = []
         self._kept: deque[EngineEvent] = deque(maxlen=None if is_podman else DOCKER_RING)
         self._streams: list[_Stream] = []
 
@@ -47,9 +50,14 @@ class EventEngine:
         with self._lock:
             event = EngineEvent(self.now_nanos(), kind, action, of, attributes)
             self._kept.append(event)
+            self._all.append(event)
             for stream in self._streams:
                 self.dropped += not stream.offer(event)
         return event
+
+    def everything(self) -> tuple[EngineEvent, ...]:
+        """Return all that ever happened."""
+        return tuple(self._all)
 
     def is_read(self) -> bool:
         """Return whether all of its streams have brought what happened."""
@@ -120,13 +128,21 @@ class _Stream:
         self._drops = drops
         self._changes = threading.Condition()
         self._is_over = False
+        self._full_since: float | None = None
         self.is_stalled = False
         self.unreadable = 0
 
     def offer(self, event: EngineEvent) -> bool:
         with self._changes:
             has_room = not self._drops or len(self.waiting) < CHANNEL
+            if not has_room and self._full_since is None:
+                self._full_since = time.monotonic()
+            deadline = (self._full_since or 0.0) + FULL_SECONDS
+            while not has_room and (left := deadline - time.monotonic()) > 0:
+                self._changes.wait(left)
+                has_room = len(self.waiting) < CHANNEL
             if has_room:
+                self._full_since = None
                 self.waiting.append(event)
             self._changes.notify_all()
         return has_room
@@ -138,6 +154,7 @@ class _Stream:
                     self._changes.wait(0.005)
                     continue
                 events = [self.waiting.popleft() for _ in range(min(200, len(self.waiting)))]
+                self._changes.notify_all()
             yield events
 
     def interrupt(self) -> None:

@@ -191,9 +191,11 @@ class Recorder:
             return False
         self._compared, self._compared_at = reading.position, began
         self._compared_on, self._received_then = connected, received_then
-        has_jumped = connected.begins_at > until + CLOCK_TOLERANCE or _is_of_clock(proof)
-        if unbroken is None or has_jumped:
+        if connected.begins_at > until + CLOCK_TOLERANCE or _is_of_clock(proof):
             connected.begin_again(until)
+        elif unbroken is None:
+            # What is missing may have happened up to now, and the clock is known to the second.
+            connected.begin_again(until + timedelta(seconds=now_seconds() - began + 2))
         if not is_whole and not self._has_lost:
             # It may be dead, and its end not have come.
             connected.interrupt()

@@ -28,7 +28,7 @@ class Received(NamedTuple):
 
     events: Mapping[Key, EngineEvent]
     newest: EventMark | None
-    """The last of them."""
+    """The last of them, also where there was no room for it."""
     total: int
     """How many came, with those that tell nothing."""
     lost: int
@@ -84,8 +84,8 @@ class EventInbox:
             self._total += total
             for event in events:
                 self._newest = mark_of(event)
-                self._marks.append(self._newest)
-                self._add(cut(event))
+                if self._add(cut(event)):
+                    self._marks.append(self._newest)
             return len(self._events)
 
     def take(self) -> Received:
@@ -99,8 +99,10 @@ class EventInbox:
         """Take back what could not be recorded."""
         with self._lock:
             since, self._events = self._events, dict(received.events)
-            for event in since.values():
-                self._add(event)
+            fit = [self._add(event) for event in since.values()]
+            if not all(fit):
+                # Some that came are lost: which is not known any more.
+                self._marks.clear()
             self._newest = self._newest or received.newest
             self._total += received.total
             self._lost += received.lost
@@ -111,11 +113,11 @@ class EventInbox:
             known = set(self._marks)
         return [event for event in events if mark_of(event) not in known]
 
-    def _add(self, event: EngineEvent) -> None:
+    def _add(self, event: EngineEvent) -> bool:
+        """Return whether there was room for it."""
         known = self._events.get(event.key)
-        if known is not None:
-            self._events[event.key] = merged(known, event)
-        elif len(self._events) < self._most:
-            self._events[event.key] = event
-        else:
+        if known is None and len(self._events) >= self._most:
             self._lost += event.times
+            return False
+        self._events[event.key] = event if known is None else merged(known, event)
+        return True

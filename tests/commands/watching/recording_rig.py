@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -41,6 +41,8 @@ class Host:
     def __init__(self, engine: EventEngine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.engine, self.folder = engine, folder
         self._slept = 0.0
+        self.scanned: set[str] = set()
+        """The ids in all events that scans have made uses of."""
         monkeypatch.setenv("DOCKERSWEEP_STATE_DIR", str(folder))
         monkeypatch.setattr(recording, "now_seconds", lambda: time.monotonic() + self._slept)
         monkeypatch.setattr(recording, "CATCH_UP_SECONDS", 0.05)
@@ -76,7 +78,9 @@ class Host:
         with Ledger(self.folder) as ledger, self.engine.client() as client:
             client.read_clock()
             reading = read_events(client, ledger.event_position(engine))
-            noted, noticed = noticed_in(reading, there, ledger.pending_events(engine))
+            pending = ledger.pending_events(engine)
+            self.scanned |= {event.id for event in (*reading.events, *pending)}
+            noted, noticed = noticed_in(reading, there, pending)
             now = client.clock
             assert now is not None
             seen = ledger.update_objects(noted, (), now, True, noticed)
@@ -93,6 +97,10 @@ class Host:
         with Ledger(self.folder) as ledger:
             now = datetime.fromtimestamp(self.engine.now_nanos() / 10**9, UTC)
             return ledger.update_objects(THERE, (), now, False).watched or ()
+
+    def is_covered_now(self) -> bool:
+        """Return whether what is watched reaches up to now, which is known to the second."""
+        return self.second() - self.watched()[-1].ends_at <= timedelta(seconds=1)
 
     def second(self) -> datetime:
         """The clock of the engine, in whole seconds."""
