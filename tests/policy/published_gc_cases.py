@@ -1,8 +1,12 @@
-"""Which images go: the cases of the kubelet's own tests, as data, to be given to our planner.
+"""Which images go: the cases of others' own tests, as data, to be given to our planner.
 
-Read from kubernetes/kubernetes, pkg/kubelet/images/image_gc_manager_test.go. Images share nothing there, and what the
-kubelet knows of them is when it first detected them and when a container last used them. Its cases about records, and
-not about what goes, are left out (TestDetectImages*), and so is that of an image listed twice (TestDeletePinnedImage).
+The kubelet's are read from kubernetes/kubernetes, pkg/kubelet/images/image_gc_manager_test.go. Images share nothing
+there, and what the kubelet knows of them is when it first detected them and when a container last used them. Its cases
+about records, and not about what goes, are left out (TestDetectImages*), and so is that of an image listed twice
+(TestDeletePinnedImage).
+
+docuum's are read from stepchowfun/docuum, src/run.rs: in which order images go that were built on each other. It counts
+a base as used when anything on it was.
 """
 
 from dataclasses import dataclass
@@ -187,3 +191,52 @@ KUBELET_CASES = (
     ),
 )
 """One entry for each collection that a test makes."""
+
+
+@dataclass(frozen=True)
+class BuiltImage:
+    """An image as docuum sees it."""
+
+    id: str
+    last_used: int
+    """In seconds of some clock."""
+    parent: str | None = None
+
+
+@dataclass(frozen=True)
+class EvictionCase:
+    """Images, and the order in which they are evicted as long as space is short."""
+
+    source: str
+    images: tuple[BuiltImage, ...]
+    order: tuple[str, ...]
+
+
+DOCUUM_CASES = (
+    EvictionCase("single image", (BuiltImage("id-0", 42),), ("id-0",)),
+    EvictionCase(
+        "parent and child, increasing timestamps",
+        (BuiltImage("id-0", 42), BuiltImage("id-1", 43, "id-0")),
+        ("id-1", "id-0"),
+    ),
+    EvictionCase(
+        "parent and child, decreasing timestamps",
+        (BuiltImage("id-0", 43), BuiltImage("id-1", 42, "id-0")),
+        ("id-1", "id-0"),
+    ),
+    EvictionCase(
+        "grandparent, parent and child, increasing timestamps",
+        (BuiltImage("id-0", 42), BuiltImage("id-1", 43, "id-0"), BuiltImage("id-2", 44, "id-1")),
+        ("id-2", "id-1", "id-0"),
+    ),
+    EvictionCase(
+        "grandparent, parent and child, decreasing timestamps",
+        (BuiltImage("id-0", 44), BuiltImage("id-1", 43, "id-0"), BuiltImage("id-2", 42, "id-1")),
+        ("id-2", "id-1", "id-0"),
+    ),
+    EvictionCase(
+        "multiple children",
+        (BuiltImage("id-0", 43), BuiltImage("id-1", 42, "id-0"), BuiltImage("id-2", 44, "id-0")),
+        ("id-1", "id-2", "id-0"),
+    ),
+)

@@ -1,12 +1,14 @@
-"""The kubelet's own cases of image garbage collection, given to our planner: the same images go."""
+"""Published cases of image garbage collection, given to our planner: the same images go."""
+
+from datetime import datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
 
 from dockersweep.model.inventory import Object
 from dockersweep.model.policy import Match, Policy, Protection, Protections, Remove, Rule, Target
-from dockersweep.units import Age
-from tests.policy.published_gc_cases import KUBELET_CASES, GcCase, SeenImage
+from dockersweep.units import Age, parse_age
+from tests.policy.published_gc_cases import DOCUUM_CASES, KUBELET_CASES, EvictionCase, GcCase, SeenImage
 from tests.rig.inventories import NOW, container, image, inventory, plan_of
 
 ALL_THERE_IS = 10**15
@@ -37,12 +39,39 @@ def objects(seen: SeenImage) -> list[Object]:
     return [replace(made, first_seen_unused_at=None), holder]
 
 
+EVERYTHING = Rule(
+    name="everything", kinds=("image",), match=Match(), remove=Remove(older_than=Age(months=0, seconds=0, text="0s"))
+)
+
+
+@pytest.mark.parametrize("only_target", [False, True], ids=["", "only the target"])
 @pytest.mark.parametrize("case", KUBELET_CASES, ids=lambda case: case.source)
-def test_what_the_kubelet_deletes_goes(case: GcCase) -> None:
+def test_what_the_kubelet_deletes_goes(case: GcCase, only_target: bool) -> None:
     seen = inventory(*(one for each in case.images for one in objects(each)))
-    plan = plan_of(seen, settings_of(case), NOW)
+    policy = settings_of(case)
+    if only_target and policy.target is not None:
+        # A rule that would remove everything leaves it to the target.
+        policy = replace(policy, rules=(EVERYTHING,), only_target=True)
+    plan = plan_of(seen, policy, NOW)
     gone = {one.id.removeprefix("sha256:") for one in plan.decisions if one.verdict == "remove"}
     assert gone == case.deleted
     if case.wanted_bytes is not None:
         assert plan.target is not None
         assert plan.target.reached is case.reached
+
+
+@pytest.mark.parametrize("case", DOCUUM_CASES, ids=lambda case: case.source)
+def test_as_many_go_as_space_asks_for_in_the_order_of_docuum(case: EvictionCase) -> None:
+    size = 1000
+    images = [
+        image(one.id, f"{one.id}:1", size=size, parent=one.parent, first_seen=at(one.last_used)) for one in case.images
+    ]
+    for count in range(len(images) + 1):
+        target = Target(free_bytes=count * size, order=("image",), older_than=parse_age("0s"))
+        policy = Policy(source="docuum", protections=Protections(), rules=(EVERYTHING,), target=target)
+        plan = plan_of(inventory(*images), replace(policy, only_target=True), NOW)
+        assert {one.id.removeprefix("sha256:") for one in plan.removals} == set(case.order[:count])
+
+
+def at(seconds: int) -> datetime:
+    return NOW - timedelta(days=1) + timedelta(seconds=seconds)

@@ -38,6 +38,8 @@ class Sweeps:
         self.no_rules_before: float | None = None
         self.look_due_at = 0.0
         """When the engine's disks are looked for next."""
+        self.fold_from = 0.0
+        """When a scan may be made next for the events that wait, whether or not one before could."""
         self._had_look = True
         self._told: Told = {}
         """What those have heard already whom the policy tells."""
@@ -67,7 +69,7 @@ class Sweeps:
 
     def look(self, policy: Policy) -> None:
         """Begin to look for the engine's disks."""
-        self.look_due_at = time.monotonic() + LOOK_RETRY_SECONDS
+        self.look_due_at = self.fold_from = time.monotonic() + LOOK_RETRY_SECONDS
         self._start("look", policy)
 
     def sweep(self, cause: SweepCause, why: str | None, policy: Policy) -> None:

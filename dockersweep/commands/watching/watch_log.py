@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from dockersweep.commands.event_log import ERROR, EventLog, Value
 from dockersweep.commands.removal_entry import INFORMATION, NOTICE, WARNING
 from dockersweep.model.watching import ChildResult, EventGap, GapCause, SweepCause
-from dockersweep.policy.watching.deciding import Wait
 from dockersweep.report.local_time import in_local_time
 from dockersweep.report.text import printable
 from dockersweep.units import format_duration, format_instant, format_size
@@ -19,11 +18,6 @@ _WHY_GAP: dict[GapCause, str] = {
     "connection lost": "the connection was lost, and the engine no longer has what came meanwhile",
     "too many events": "more events came at once than the engine keeps",
     "clock changed": "the clock was changed",
-}
-_WAITS: dict[Wait, str] = {
-    "settling": "something was pulled, loaded or built a moment ago",
-    "backing-off": "the last sweep did not help",
-    "no-engine": "the engine is away",
 }
 
 
@@ -73,14 +67,12 @@ class WatchLog(EventLog):
             target_reached=None if result.target_reached is None else int(result.target_reached), run=result.run,
         )  # fmt: skip
 
-    def waits(self, cause: SweepCause, wait: Wait, until: datetime | None) -> None:
-        """Report that a sweep that is due does not begin yet."""
-        at_most = "" if until is None else f"; it begins by {format_instant(until)} at the latest"
-        if wait == "backing-off":
-            at_most = "" if until is None else f"; not before {format_instant(until)}"
-        self._tell(
-            INFORMATION, "waits", f"a sweep {_WHY_SWEEP[cause]} waits: {_WAITS[wait]}{at_most}", cause=cause, why=wait
-        )
+    def settles(self, cause: SweepCause, settle: str, at_most: datetime) -> None:
+        """Report that a sweep that is due waits until nothing has come for the time of `settle`."""
+        by = format_instant(at_most)
+        quiet = f"until nothing was pulled, loaded or built for {settle}, at most until {by}"
+        text = f"a sweep {_WHY_SWEEP[cause]} waits {quiet}"
+        self._tell(INFORMATION, "waits", text, cause=cause, until=by)
 
     def policy_changed(self, source: str, what: Sequence[str]) -> None:
         """Report that the policy was read again, and is in force."""
@@ -128,7 +120,7 @@ def _ended(result: ChildResult) -> str:
     if not result.has_outcome:
         return result.problem or f"exit status {result.exit_status}"
     failed = f", {result.failed} failed" if result.failed else ""
-    freed = "" if result.freed_bytes is None else f", freed {format_size(result.freed_bytes)}"
+    freed = "" if not result.freed_bytes else f", freed {format_size(result.freed_bytes)}"
     removed = plural(result.removed, "object") if result.removed else "nothing"
     target = {True: "; the target is reached", False: f"; the target is missed: {result.target}", None: ""}
     stopped = f"; exit status {result.exit_status}" if result.exit_status else ""

@@ -233,7 +233,9 @@ class Watcher:
             self._sweeps.sweep(choice.sweeps, self._disks.why, policy)
             return
         self._tell_wait(cause, choice)
-        if self._recorder.state.is_connected and (now >= self._sweeps.look_due_at or self._recorder.wants_folding):
+        wants_fold = self._recorder.wants_folding and now >= self._sweeps.fold_from
+        if self._recorder.state.is_connected and (now >= self._sweeps.look_due_at or wants_fold):
+            # A scan makes uses of the events that wait in the ledger.
             self._sweeps.look(policy)
 
     def _choice(self, now: float) -> tuple[Choice, SweepCause]:
@@ -271,10 +273,11 @@ class Watcher:
         if self._told_wait == (cause, choice.waits):
             return
         self._told_wait = (cause, choice.waits)
-        # The end of the last sweep has told that, and the engine's absence is told by itself.
-        if choice.waits == "settling":
-            left = None if choice.until is None else timedelta(seconds=choice.until - time.monotonic())
-            self.log.waits(cause, choice.waits, None if left is None else datetime.now(UTC) + left)
+        # The end of the last sweep has told of a pause, and the engine's absence is told by itself.
+        if choice.waits == "settling" and self._due_since is not None:
+            settings = self._policy.settings
+            left = self._due_since + settings.settle_at_most.seconds - time.monotonic()
+            self.log.settles(cause, settings.settle.words(), datetime.now(UTC) + timedelta(seconds=left))
 
     def _status(self) -> str:
         """Return the line of `systemctl status`."""
