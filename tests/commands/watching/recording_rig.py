@@ -1,7 +1,7 @@
 """A recorder beside an engine that has events and nothing else, and what it writes into a ledger."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -97,6 +97,12 @@ class Host:
         with Ledger(self.folder) as ledger:
             now = datetime.fromtimestamp(self.engine.now_nanos() / 10**9, UTC)
             return ledger.update_objects(THERE, (), now, False).watched or ()
+
+    def reconnects(self, recorder: Recorder, because: Callable[[], None]) -> None:
+        """Do what ends the stream, and wait until there is another one."""
+        before = recorder._follower.connected
+        because()
+        until(lambda: recorder._follower.connected not in {None, before})
 
     def is_covered_now(self) -> bool:
         """Return whether what is watched reaches up to now, which is known to the second."""
