@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dockersweep.policy.judging.survey import Survey
 
 LARGEST_POLICY_BYTES = 64_000_000
+INTERRUPTED = 130
 
 
 def run_child(what: str, descriptor: int, options: WatchOptions) -> int:
@@ -31,7 +32,11 @@ def run_child(what: str, descriptor: int, options: WatchOptions) -> int:
     policy = msgspec.json.decode(sys.stdin.buffer.read(LARGEST_POLICY_BYTES), type=Policy)
     if what == "report":
         return _report(options, policy)
-    result = _Sweep(options, policy).result() if what == "sweep" else _look(options.run, policy)
+    try:
+        result = _Sweep(options, policy).result() if what == "sweep" else _look(options.run, policy)
+    except KeyboardInterrupt:
+        # A signal before the first removal.
+        result = ChildResult(exit_status=INTERRUPTED, problem="interrupted")
     # A watcher that is gone needs no result.
     with suppress(OSError), os.fdopen(descriptor, "wb") as pipe:
         pipe.write(msgspec.json.encode(result))

@@ -1,6 +1,8 @@
 """Starts what scans, sweeps or reports for a watcher: processes of their own, with the policy in force."""
 
+import errno
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +17,10 @@ from dockersweep.model.watching import ChildResult
 
 Work = Literal["sweep", "look"]
 _PROGRAM = (
-    "import sys; sys.path[:] = sys.stdin.buffer.readline()[:-1].decode(errors='surrogateescape').split(chr(0)); "
+    # Ctrl-C ends it without a traceback of its imports.
+    "import _signal, sys; "
+    "_signal.getsignal(2) is _signal.default_int_handler and _signal.signal(2, _signal.SIG_DFL); "
+    "sys.path[:] = sys.stdin.buffer.readline()[:-1].decode(errors='surrogateescape').split(chr(0)); "
     "from dockersweep.watch_child import main; sys.exit(main(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))"
 )
 """Finds us where the watcher did: the script that started it may have said where that is."""
@@ -23,6 +28,8 @@ LONGEST_SECONDS: dict[Work, float] = {"sweep": 86_400.0, "look": 3_600.0}
 """How long each may take before it counts as hanging."""
 END_SECONDS = 60.0
 """How much longer than one removal may take a child has to end when it is told to."""
+EXIT_SECONDS = 1.0
+"""How long it is waited for where it has told its result and ends."""
 LARGEST_RESULT_BYTES = 1_000_000
 NO_RESULT = 1
 
@@ -37,6 +44,7 @@ class Child:
         self._told_to_end_at: float | None = None
         self._patience = options.run.removal_timeout_seconds + END_SECONDS
         self._received = bytearray()
+        self._has_told = False
         read, write = os.pipe()
         try:
             is_quiet = options.run.output.log_format != "text"
@@ -64,11 +72,15 @@ class Child:
 
     def poll(self) -> ChildResult | None:
         """Return its result once it has ended; None before. What hangs is ended."""
-        with suppress(BlockingIOError):
-            while data := os.read(self.result_end, 65_536):
-                if len(self._received) <= LARGEST_RESULT_BYTES:
-                    self._received += data
-        if self._process.poll() is not None:
+        # Asked first: what it wrote just before its end is read below.
+        has_ended = self._process.poll() is not None
+        self._receive()
+        if self._has_told and not has_ended:
+            # Its pipe can be read all the time now, so that the loop would not wait for anything.
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(EXIT_SECONDS)
+                has_ended = True
+        if has_ended:
             return self._result()
         self._end_where_it_hangs()
         return None
@@ -87,6 +99,13 @@ class Child:
             self._process.wait()
         os.close(self.result_end)
 
+    def _receive(self) -> None:
+        with suppress(BlockingIOError):
+            while data := os.read(self.result_end, 65_536):
+                if len(self._received) <= LARGEST_RESULT_BYTES:
+                    self._received += data
+            self._has_told = True
+
     def _hand_over(self, policy: Policy) -> None:
         """Write the policy, from a thread: one that is larger than a pipe must not hold up the loop."""
         import threading
@@ -98,12 +117,17 @@ class Child:
             with suppress(OSError), pipe:
                 pipe.write(_handed_over(policy))
 
-        threading.Thread(target=write, name="policy", daemon=True).start()
+        try:
+            threading.Thread(target=write, name="policy", daemon=True).start()
+        except RuntimeError:
+            pipe.close()
+            self.close()
+            raise OSError(errno.EAGAIN, "no thread can be started") from None
 
     def _end_where_it_hangs(self) -> None:
         now = time.monotonic()
         if self._told_to_end_at is None and now - self.started_at > LONGEST_SECONDS[self.work]:
-            self.end(15)
+            self.end(signal.SIGTERM)
         elif self._told_to_end_at is not None and now - self._told_to_end_at > self._patience:
             self._process.kill()
 

@@ -1,7 +1,10 @@
 """The processes of a watcher: what they come to, also where they break off, hang, or say nothing that is understood."""
 
+import io
 import os
 import signal
+import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -10,6 +13,7 @@ import pytest
 from hypothesis import given
 
 from dockersweep.commands.options import WatchOptions, options_of
+from dockersweep.commands.watching import child as child_process
 from dockersweep.commands.watching import children
 from dockersweep.commands.watching.children import Child
 from dockersweep.model.policy import Policy
@@ -75,6 +79,43 @@ def test_one_that_breaks_off(
     assert result_of(start(monkeypatch, played, code)) == ChildResult(exit_status=status, problem=problem)
 
 
+def test_what_it_writes_just_before_its_end_is_its_result(monkeypatch: pytest.MonkeyPatch, played: list[Child]) -> None:
+    told = ChildResult(exit_status=0, removed=7, has_outcome=True)
+    child = start(monkeypatch, played, f"os.read(0, 1); os.write(pipe, {msgspec.json.encode(told)!r})")
+    reads, is_first = os.read, True
+
+    def read(descriptor: int, most: int) -> bytes:
+        """Find nothing the first time, and everything over when the process is asked for next."""
+        nonlocal is_first
+        if descriptor != child.result_end or not is_first:
+            return reads(descriptor, most)
+        is_first = False
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        raise BlockingIOError
+
+    monkeypatch.setattr(os, "read", read)
+    assert result_of(child) == told
+
+
+def test_one_for_which_there_is_no_thread_is_ended(monkeypatch: pytest.MonkeyPatch, played: list[Child]) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    pids: list[int] = []
+    closes = Child.close
+
+    def close(child: Child) -> None:
+        pids.append(child.pid)
+        closes(child)
+
+    monkeypatch.setattr(Child, "close", close)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(OSError, match="no thread can be started"):
+        start(monkeypatch, played, "time.sleep(60)")
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+
+
 def test_one_that_says_too_much_is_read_no_further(monkeypatch: pytest.MonkeyPatch, played: list[Child]) -> None:
     child = start(monkeypatch, played, "[os.write(pipe, b'x' * 65536) for _ in range(200)]")
     assert result_of(child).problem == "its process broke off with exit status 0"
@@ -114,3 +155,17 @@ def test_a_policy_is_handed_over_as_it_is(policy: Policy) -> None:
     folders, _, rest = children._handed_over(policy).partition(b"\n")
     assert folders != b""
     assert msgspec.json.decode(rest, type=Policy) == policy
+
+
+def test_an_interruption_before_the_first_removal_is_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(sweep: object) -> ChildResult:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(child_process._Sweep, "result", interrupt)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(msgspec.json.encode(DEFAULT_POLICY))))
+    read, write = os.pipe()
+    with open(read, "rb") as results:
+        assert child_process.run_child("sweep", write, options()) == 130
+        assert msgspec.json.decode(results.read(), type=ChildResult) == ChildResult(
+            exit_status=130, problem="interrupted"
+        )
