@@ -72,7 +72,7 @@ def test_what_repeats_takes_no_room_and_is_counted() -> None:
     assert (received.total, received.lost) == (150, 0)
     assert received.newest is not None
     assert received.newest.at_nanos == event.at_nanos
-    assert inbox.take() == ({}, None, 0, 0)
+    assert inbox.take() == ({}, None, 0, 0, None)
 
 
 def test_what_there_is_no_room_for_is_counted_as_lost_and_what_repeats_still_fits() -> None:
@@ -116,3 +116,19 @@ def test_of_a_huge_event_little_is_kept() -> None:
     kept = cut(huge)
     assert (len(kept.action), list(kept.attributes)) == (event_inbox.LONGEST_ACTION, ["name"])
     assert len(kept.attributes["name"]) == event_inbox.LONGEST_TEXT
+
+
+def test_events_of_one_engine_are_not_taken_for_another_ones() -> None:
+    inbox = EventInbox()
+    inbox.begin("one")
+    inbox.put([mount(1)], total=1)
+    taken = inbox.take()
+    assert (taken.of, len(taken.events)) == ("one", 1)
+    inbox.put([mount(2)], total=1)
+    inbox.begin("other")
+    inbox.put_back(taken)
+    assert inbox.take() == ({}, None, 0, 0, "other")
+    # Also where the next connection is to the same one: nothing is forgotten.
+    inbox.put([mount(3)], total=1)
+    inbox.begin("other")
+    assert len(inbox.take().events) == 1

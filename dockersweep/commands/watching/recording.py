@@ -15,7 +15,7 @@ from dockersweep.engine.api.endpoint import resolve_endpoint
 from dockersweep.engine.api.event_stream import WatchedEngine
 from dockersweep.engine.reading import event_follower
 from dockersweep.engine.reading.engine_process import engine_began
-from dockersweep.engine.reading.event_coverage import CLOCK_TOLERANCE, Compared, compared, without
+from dockersweep.engine.reading.event_coverage import CLOCK_TOLERANCE, Compared, Life, compared, joined, without
 from dockersweep.engine.reading.event_follower import Connected, EventFollower
 from dockersweep.engine.reading.event_inbox import EventInbox, Received, cut, folded, tells
 from dockersweep.engine.reading.events import EventReading, read_events
@@ -70,7 +70,7 @@ class Recorder:
         self._tried_at = float("-inf")
         self._received_then = 0
         self._recorded = 0
-        self._lives: list[tuple[datetime, datetime]] = []
+        self._lives: list[Life] = []
         """Of containers of Podman that were gone before somebody could look."""
         self._gaps: list[EventGap] = []
         self._gap_count, self._gap_seconds = 0, 0.0
@@ -177,10 +177,13 @@ class Recorder:
         until = reading.position.ends_at
         fresh, is_whole = self._fresh(reading, connected)
         received = self._inbox.take()
+        if received.of != self._identity:
+            self._inbox.put_back(received)
+            raise EngineError("another engine answers")
         self._has_lost = self._has_lost or received.lost > 0
         if self._has_lost:
             fresh, is_whole = [event for event in reading.events if tells(event)], False
-        self._note_gone(client, fresh, until)
+        fresh = self._fresh_with_held(connected, fresh, until)
         events = folded(self._with_held(received, connected, is_last=True).events, map(cut, fresh))
         passed = timedelta(seconds=began - self._compared_at) if is_own else None
         unbroken = connected.unbroken_since if is_whole else None
@@ -208,6 +211,10 @@ class Recorder:
             self._compared = self._compared_on = None
             self._lives.clear()
         self.engine = engine
+
+    @property
+    def _identity(self) -> str | None:
+        return None if self.engine is None else engine_identity(self.engine)
 
     def _last(self) -> tuple[EventPosition | None, bool]:
         """Return where the last comparison ended, and whether it was this watcher's."""
@@ -237,46 +244,57 @@ class Recorder:
         has_restarted = began is not None and last is not None and began > last.ends_at
         return "engine restarted" if has_restarted else "connection lost"
 
-    def _note_gone(self, client: WatchedEngine, fresh: Iterable[EngineEvent], until: datetime) -> None:
-        """Note the lives of Podman's containers that are in its events alone, and that nobody can look at any more."""
-        if not client.quirks.is_podman:
-            return
-        times: dict[str, list[int]] = {}
+    def _fresh_with_held(self, connected: Connected, fresh: list[EngineEvent], until: datetime) -> list[EngineEvent]:
+        """Return events that no stream told, those of Podman's containers with what these hold: they may be gone before
+        a scan looks. Note the lives of those that nobody can look at any more."""
+        lookups, times = connected.lookups, dict[str, list[int]]()
+        if lookups is None:
+            return fresh
         for event in fresh:
             if event.type == "container":
                 times.setdefault(event.id, []).append(event.at_nanos)
         if times:
-            present = {container.id for container in client.podman_containers()[0]}
-            self._lives += [
-                (_instant(min(at)), min(until, _instant(max(at)) + timedelta(seconds=1)))
-                for container_id, at in times.items()
-                if container_id not in present
-            ]
+            for container in connected.client.podman_containers()[0]:
+                if container.id in times:
+                    lookups.ask(container.id)
+            lookups.wait(CATCH_UP_SECONDS)
+        held = {of: answer for of in times if isinstance(answer := lookups.answer(of), Held)}
+        self._note_lives(
+            (_instant(min(at)), min(until, _instant(max(at)) + timedelta(seconds=1)))
+            for of, at in times.items()
+            if of not in held
+        )
+        return [event._replace(held=held.get(event.id)) for event in fresh]
+
+    def _note_lives(self, lives: Iterable[Life]) -> None:
+        """Note lives of containers that nobody could look at."""
+        self._lives = joined((*self._lives, *lives))
 
     def _with_held(self, received: Received, connected: Connected | None, is_last: bool) -> Received:
         """Return the events with what Podman's containers held; unless `is_last`, those that are still being looked at
         go back to the inbox."""
-        lookups = None if connected is None else connected.lookups
-        if lookups is None:
+        if self.engine is None or self.engine.flavour != "podman":
             return received
-        if is_last:
+        lookups = None if connected is None else connected.lookups
+        if is_last and lookups is not None:
             lookups.wait(CATCH_UP_SECONDS)
         gone_by = _instant(event_follower.now_nanos()) + timedelta(seconds=1)
-        events, waiting = {}, {}
+        events, waiting, lives = {}, {}, []
         for key, event in received.events.items():
             if event.type != "container" or event.held is not None:
                 events[key] = event
                 continue
-            answer = lookups.answer(event.id)
+            answer = "gone" if lookups is None else lookups.answer(event.id)
             if isinstance(answer, Held):
                 events[key] = event._replace(held=answer)
             elif answer == "waiting" and not is_last:
                 waiting[key] = event
             else:
                 events[key] = event
-                self._lives.append((_instant(event.at_nanos), gone_by))
+                lives.append((_instant(event.at_nanos), gone_by))
+        self._note_lives(lives)
         if waiting:
-            self._inbox.put_back(Received(waiting, None, 0, 0))
+            self._inbox.put_back(Received(waiting, None, 0, 0, received.of))
         return received._replace(events=events)
 
     def _keep(self, received: Received, position: EventPosition, proof: Compared, until: datetime) -> bool:
@@ -305,13 +323,15 @@ class Recorder:
     def _write_received(self, may_move: bool) -> None:
         """Write down the events that came. `may_move` is whether the engine was asked for those before the stream, so
         that a scan need not ask for these again."""
-        received = self._with_held(self._inbox.take(), self._follower.connected, is_last=False)
+        taken = self._inbox.take()
+        if (engine := self.engine) is None or taken.of != self._identity:
+            # A comparison meets the engine that they are of.
+            self._inbox.put_back(taken)
+            return
+        received = self._with_held(taken, self._follower.connected, is_last=False)
         self._has_lost = self._has_lost or received.lost > 0
         if not received.events and not self.wants_folding:
             self._recorded += received.total
-            return
-        if (engine := self.engine) is None:
-            self._inbox.put_back(received)
             return
         position = _position_at(received.newest) if may_move and received.newest is not None else None
         pending = self._ledger.do(lambda ledger: ledger.record_events(engine, received.events.values(), position), None)

@@ -101,7 +101,22 @@ def _span(begin: datetime, end: datetime) -> Span | None:
     return Span(begins_at=begin, ends_at=end) if begin < end else None
 
 
-def without(span: Span, lives: Iterable[tuple[datetime, datetime]]) -> list[Span]:
+Life = tuple[datetime, datetime]
+"""From when to when there was a container of which nobody knows what it held."""
+MOST_LIVES = 100
+
+
+def joined(lives: Iterable[Life]) -> list[Life]:
+    """Return the same time in as few lives as possible; where these are too many, the last ones as one."""
+    parts: list[Life] = []
+    for born, died in sorted(lives):
+        if parts and (born <= parts[-1][1] or len(parts) == MOST_LIVES):
+            born, died = parts[-1][0], max(died, parts.pop()[1])
+        parts.append((born, died))
+    return parts
+
+
+def without(span: Span, lives: Iterable[Life]) -> list[Span]:
     """Return a span in parts: uses of volumes and networks are not known of for the time of these lives."""
     parts, begin = [], span.begins_at
     for born, died in sorted(lives):

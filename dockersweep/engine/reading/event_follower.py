@@ -13,6 +13,7 @@ from dockersweep.engine.reading.held_lookups import HeldLookups
 from dockersweep.engine.reading.uses import TOLD
 from dockersweep.errors import DockersweepError
 from dockersweep.model.event_reading import EngineEvent
+from dockersweep.model.naming import engine_identity
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.25, 5.0
 END_SECONDS = 5.0
@@ -140,6 +141,7 @@ class EventFollower:
         with client.following(int(since.timestamp()) * 10**9, WANTED) as stream:
             connected = Connected(client, stream)
             try:
+                self._inbox.begin(engine_identity(client.engine))
                 self.problem, self.lost_at, self.connected = None, None, connected
                 self._on_change()
                 connected.look_at_running()

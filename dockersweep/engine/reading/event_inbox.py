@@ -33,6 +33,8 @@ class Received(NamedTuple):
     """How many came, with those that tell nothing."""
     lost: int
     """How many of them there was no room for."""
+    of: str | None
+    """Whose they are, as told to `begin`."""
 
 
 def tells(event: EngineEvent) -> bool:
@@ -76,6 +78,15 @@ class EventInbox:
         self._newest: EventMark | None = None
         self._total = self._lost = 0
         self._marks: deque[EventMark] = deque(maxlen=MOST_MARKS)
+        self._of: str | None = None
+
+    def begin(self, of: str) -> None:
+        """Take the events of an engine, named by its identity, from now on; forget those of another one."""
+        with self._lock:
+            if of != self._of:
+                self._forget()
+                self._marks.clear()
+                self._of = of
 
     def put(self, events: Iterable[EngineEvent], total: int) -> int:
         """Add events that tell something, in the order of the engine; `total` is how many came with them. Return how
@@ -91,13 +102,18 @@ class EventInbox:
     def take(self) -> Received:
         """Return what came since the last call, and forget it."""
         with self._lock:
-            received = Received(self._events, self._newest, self._total, self._lost)
-            self._events, self._newest, self._total, self._lost = {}, None, 0, 0
+            received = Received(self._events, self._newest, self._total, self._lost, self._of)
+            self._forget()
             return received
 
+    def _forget(self) -> None:
+        self._events, self._newest, self._total, self._lost = {}, None, 0, 0
+
     def put_back(self, received: Received) -> None:
-        """Take back what could not be recorded."""
+        """Take back what could not be recorded, unless another engine's events come by now."""
         with self._lock:
+            if received.of != self._of:
+                return
             since, self._events = self._events, dict(received.events)
             fit = [self._add(event) for event in since.values()]
             if not all(fit):
