@@ -192,7 +192,7 @@ def test_each_example_of_init_holds(part: str) -> None:
 
 def test_all_examples_of_init_hold_together() -> None:
     policy = read(uncommented(default_policy_text()))
-    assert len(EXAMPLES) == 8
+    assert len(EXAMPLES) == 9
     assert policy.target is not None
     assert policy.limits != LimitSettings()
     assert policy.protections.projects
