@@ -33,7 +33,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _soak(name: str, options: argparse.Namespace) -> int:
-    result = soak(kind(name), options.minutes * 60, options.seed, _tell, disturbs=not options.calm)
+    result = soak(
+        kind(name), options.minutes * 60, options.seed, _tell, disturbs=not options.calm, watches=options.watch
+    )
     _tell(str(result))
     return 1 if result.problems else 0
 
@@ -65,7 +67,7 @@ def _without_engines(arguments: Sequence[str]) -> list[str]:
     """The same arguments but for those that name an engine."""
     options = _parser().parse_args(arguments)
     rest = ["--minutes", str(options.minutes), "--seed", str(options.seed), "--sweeps", str(options.sweeps)]
-    return [*rest, "--calm"] if options.calm else rest
+    return [*rest, *(["--calm"] if options.calm else []), *(["--watch"] if options.watch else [])]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--engine", action="append", choices=[one.name for one in KINDS], help="default: all of them")
     parser.add_argument("--seed", type=int, default=1, help="default: 1")
     parser.add_argument("--calm", action="store_true", help="without any disturbance")
+    parser.add_argument("--watch", action="store_true", help="a watcher sweeps, not two by a clock")
     parser.add_argument(
         "--sweeps", type=int, default=0, metavar="N", help="only: sweep N times while others load, build and run"
     )

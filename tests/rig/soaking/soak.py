@@ -21,6 +21,7 @@ from tests.rig.soaking import memory
 from tests.rig.soaking.sweepers import Sweeper, Told
 from tests.rig.soaking.truth import Truth
 from tests.rig.soaking.users import POLICY, Users
+from tests.rig.soaking.watchers import WATCH, Watching
 from tests.rig.traffic import strays
 
 _BETWEEN_CHECKS = 10
@@ -42,14 +43,22 @@ class Soaked:
         return "\n".join([*lines, *(f"    PROBLEM {problem}" for problem in self.problems)])
 
 
-def soak(kind: EngineKind, seconds: float, seed: int, tell: Callable[[str], None], disturbs: bool = True) -> Soaked:
-    """Soak an engine of its own for that long; `tell` is given a line a minute."""
+def soak(
+    kind: EngineKind,
+    seconds: float,
+    seed: int,
+    tell: Callable[[str], None],
+    disturbs: bool = True,
+    watches: bool = False,
+) -> Soaked:
+    """Soak an engine of its own for that long; `tell` is given a line a minute. `watches` is whether a watcher sweeps,
+    in place of two who do not know of each other."""
     # The process that forks all sweepers stays, and is nothing that is left over.
     dockersweep("--version")
     result, before = Soaked(str(kind)), left_over()
     try:
         with Engine(kind) as engine:
-            _soak(engine, seconds, seed, tell, result, disturbs)
+            _soak(engine, seconds, seed, tell, result, disturbs, watches)
     finally:
         now = left_over()
         left = {name: now[name] - before[name] for name in before}
@@ -59,20 +68,28 @@ def soak(kind: EngineKind, seconds: float, seed: int, tell: Callable[[str], None
 
 
 def _soak(
-    engine: Engine, seconds: float, seed: int, tell: Callable[[str], None], result: Soaked, disturbs: bool
+    engine: Engine,
+    seconds: float,
+    seed: int,
+    tell: Callable[[str], None],
+    result: Soaked,
+    disturbs: bool,
+    watches: bool,
 ) -> None:
     state, policy = engine.run_directory / "state", engine.run_directory / "policy.toml"
-    policy.write_text(POLICY)
+    policy.write_text(POLICY + WATCH if watches else POLICY)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DOCKER", "CONTAINER"))}
     environment["DOCKERSWEEP_STATE_DIR"] = environment["DOCKERSWEEP_LOCK_DIR"] = str(state)
     truth, told, began = Truth(engine.wire), Told(), time.monotonic()
     users = Users(engine, truth, f"{seed} users")
     with engine.recorder.recording() as recording, _disturbed(recording, seed, disturbs) as disturbances:
         users.begin()
-        sweepers = [
-            Sweeper(engine.url, ("--policy", str(policy)), environment, f"{seed} sweeper {number}", told, disturbs)
-            for number in (1, 2)
+        flags, log = ("--policy", str(policy)), engine.run_directory / "watch.log"
+        sweepers: list[Sweeper | Watching] = [
+            Sweeper(engine.url, flags, environment, f"{seed} sweeper {number}", told, disturbs) for number in (1, 2)
         ]
+        if watches:
+            sweepers = [Watching(engine.url, flags, environment, f"{seed} watcher", told, disturbs, log)]
         try:
             for sweeper in sweepers:
                 sweeper.start()
@@ -82,9 +99,10 @@ def _soak(
                 sweeper.stop()
         recording.before, recording.swallows = (lambda request: None), (lambda request: False)
         truth.check(recording.requests)
-        flags = ("--yes", "--policy", str(policy))
         folder = str(state)
-        last = dockersweep("sweep", *flags, host=engine.url, DOCKERSWEEP_STATE_DIR=folder, DOCKERSWEEP_LOCK_DIR=folder)
+        last = dockersweep(
+            "sweep", "--yes", *flags, host=engine.url, DOCKERSWEEP_STATE_DIR=folder, DOCKERSWEEP_LOCK_DIR=folder
+        )
         if last.status != 0:
             result.problems.append(f"the last sweep ended with {last.status}: {last.stderr}")
         truth.check(recording.requests)
@@ -92,6 +110,9 @@ def _soak(
     result.seconds = time.monotonic() - began
     _sum_up(result, traffic, truth, told, users, state)
     result.figures |= {"engine killed": kills, "disturbances": dict(disturbances)}
+    for sweeper in sweepers:
+        if isinstance(sweeper, Watching):
+            result.figures["most memory of a watcher"] = f"{sweeper.most_bytes / 1e6:.0f} MB"
 
 
 def _use_for(

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 _PATIENCE = 180.0
-_LIMITS = ("--engine-timeout", "10s", "--removal-timeout", "20s")
+LIMITS = ("--engine-timeout", "10s", "--removal-timeout", "20s")
 _ENDS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _ALWAYS_FINE = {0, 3}
 _BY_SIGNAL = {130, 143, 129}
@@ -42,7 +42,7 @@ class Sweeper:
     ) -> None:
         """`ill` is whether some runs are ended from outside."""
         self._command = [sys.executable, "-m", "dockersweep", "-H", url, "sweep", "--yes", "--yes-first-time"]
-        self._command += [*_LIMITS, *flags]
+        self._command += [*LIMITS, *flags]
         self._environment, self._random, self._told, self._ill = dict(environment), random.Random(seed), told, ill
         self._over = threading.Event()
         self._disturbed_at = 0.0
