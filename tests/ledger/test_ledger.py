@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from dockersweep.errors import LedgerError
-from dockersweep.ledger import FILE_NAME, Ledger, state_folder
+from dockersweep.ledger import FILE_NAME, Ledger, runs, state_folder
 from dockersweep.model.history import ShareSize
 from dockersweep.model.inventory import Engine, Image, Inventory, Mark
 from dockersweep.model.naming import ref_of
@@ -212,6 +212,18 @@ def test_what_is_older_than_history_is_kept_is_forgotten(reopened: Reopened, tmp
     ledger.forget_before(NOW + DAY)
     assert rows(tmp_path, "SELECT id FROM former_objects") == [("sha256:b",)]
     assert rows(tmp_path, "SELECT count(*) FROM sizes") == [(2,)]
+
+
+def test_of_objects_that_are_gone_only_so_many_are_known(
+    reopened: Reopened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "MOST_FORMER_OBJECTS", 2)
+    ledger = reopened()
+    for day in range(5):
+        ledger.update_objects(inventory(volume(f"v{day}")), (), NOW + day * DAY)
+    ledger.forget_before(NOW - DAY)
+    # The last one is there.
+    assert rows(tmp_path, "SELECT id FROM former_objects ORDER BY id") == [("v2",), ("v3",)]
 
 
 def test_images_that_came_lately_without_a_tag_are_told_there_or_gone(reopened: Reopened) -> None:

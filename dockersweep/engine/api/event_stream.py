@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from dockersweep.engine.api.decoding import decode
-from dockersweep.engine.api.events import Events, WireEvent, event_of
+from dockersweep.engine.api.events import LONGEST_SECONDS, Events, WireEvent, event_of
 from dockersweep.engine.api.lists import Lists
 from dockersweep.engine.api.lookups import Lookups
 from dockersweep.engine.api.streamed import StreamedAnswer
@@ -66,7 +66,9 @@ class WatchedEngine(Lists, Lookups, Events):
     def read_clock(self) -> None:
         """Set `clock` to the engine's time now, in whole seconds and never ahead of it, as its answers are dated; where
         a proxy leaves that out, as `set_clock` does. Raises EngineError."""
-        header = self._request("GET", "/_ping").headers.get(b"date", b"")
+        # The loop of a watcher waits for this.
+        seconds = min(LONGEST_SECONDS, self._connection.timeout_seconds)
+        header = self._request("GET", "/_ping", timeout_seconds=seconds).headers.get(b"date", b"")
         self.set_clock()
         with suppress(ValueError, OverflowError):
             self.clock = parsedate_to_datetime(header.decode("ascii")).astimezone(UTC)
