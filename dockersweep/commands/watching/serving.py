@@ -199,6 +199,10 @@ class _Request(WSGIRequestHandler):
             self.requestline, self.request_version, self.command = "", "HTTP/1.0", "GET"
             self.send_error(http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
             return
+        if self.request_version == "HTTP/0.9":
+            # It has no headers, not even empty ones from Python 3.14 on.
+            self.send_error(http.HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
+            return
         # Nothing of the body is read: a GET has none that means anything.
         handler = _Answer(io.BytesIO(), self.wfile, io.StringIO(), self.get_environ(), multithread=True)  # type: ignore[arg-type]
         handler.request_handler = self  # type: ignore[attr-defined]
