@@ -95,10 +95,11 @@ class Feed:
 
 @contextmanager
 def watcher(url: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A watcher of its own beside an engine, with its state in a folder."""
+    """A watcher of its own beside an engine, with its state in a folder, and with all that takes memory."""
     policy = folder / "policy.toml"
     policy.write_text(_POLICY, encoding="utf-8")
-    words = [sys.executable, "-m", "dockersweep", "-H", url, "watch", "--policy", str(policy)]
+    published = ("--listen", f"unix:{folder}/metrics.sock", "--metrics", str(folder / "metrics.prom"))
+    words = [sys.executable, "-m", "dockersweep", "-H", url, "watch", "--policy", str(policy), *published]
     environment = {**os.environ, "DOCKERSWEEP_STATE_DIR": str(folder / "state")}
     with (
         (folder / "log").open("wb") as log,
