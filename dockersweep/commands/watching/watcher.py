@@ -16,6 +16,7 @@ from dockersweep.commands.watching.systemd import Systemd, sweeps_beside
 from dockersweep.commands.watching.wakeup import Wakeup
 from dockersweep.commands.watching.watch_log import WatchLog
 from dockersweep.model.inventory import Engine
+from dockersweep.model.naming import engine_identity
 from dockersweep.model.watching import ChildResult, SweepCause, WatchState
 from dockersweep.policy.watching.deciding import Choice, Situation, choose
 from dockersweep.report.policy import target_words
@@ -23,6 +24,8 @@ from dockersweep.units import format_instant
 
 ROUND_SECONDS = 1.0
 """How often what came is recorded."""
+AWAY_SECONDS = 5.0
+"""After how long an engine that does not answer is told of: one that is restarted is there again by then."""
 CLOCK_JUMPS = timedelta(seconds=30)
 """How far the clock has to move against the monotonic one to be told of."""
 _WAIT_WORDS = {
@@ -40,7 +43,7 @@ class Watcher:
         self.wakeup = Wakeup()
         self.log = WatchLog(options.run.output.log_format)
         self.on_sweep: Callable[[], None] = lambda: None
-        """Called when a sweep has ended."""
+        """Called when a sweep has ended, and `state` tells of it."""
         self._options = options
         self._endpoint = endpoint
         self._policy = WatchedPolicy(options.policy)
@@ -52,7 +55,8 @@ class Watcher:
         self._sweeps = Sweeps(options, self.log)
         self._engine: Engine | None = None
         self._signals: list[int] = []
-        self._is_ending = False
+        self._ended_by: int | None = None
+        """The signal that ends the watcher; None for none so far."""
         self._checked_at = float("-inf")
         self._due_since: float | None = None
         self._told_wait: tuple[SweepCause, str] | None = None
@@ -63,7 +67,6 @@ class Watcher:
         self._next_at: datetime | None = None
         self._waits: str | None = None
         self._ticked_at = time.monotonic()
-        self._ended_by = 0
         self._state = self._state_now()
 
     @property
@@ -114,12 +117,14 @@ class Watcher:
         self._recorder.record()
         self._tell_of_recorder()
         self._tell_of_clock()
-        self._take_result()
+        has_swept = self._take_result()
         is_over = ending is not None and not self._sweeps.is_busy
-        if not self._is_ending:
+        if ending is None:
             self._check()
             self._decide()
         self._state = self._state_now()
+        if has_swept:
+            self.on_sweep()
         self._systemd.alive(self._status())
         return ending if is_over else None
 
@@ -131,11 +136,11 @@ class Watcher:
             if number == signal.SIGHUP:
                 self._read_policy(always=True)
                 continue
-            if not self._is_ending:
+            if self._ended_by is None:
                 self.log.stops(signal.Signals(number).name, self._sweeps.sweeping is not None)
-            self._is_ending, self._ended_by = True, number
+            self._ended_by = number
             self._sweeps.stop(number)
-        return self._ended_by if self._is_ending else None
+        return self._ended_by
 
     def _tell_of_recorder(self) -> None:
         for gap in self._recorder.take_gaps():
@@ -144,21 +149,23 @@ class Watcher:
         if events.ledger_problem != self._told_ledger:
             self._told_ledger = events.ledger_problem
             self.log.ledger(events.ledger_problem)
-        now = time.monotonic()
-        if events.is_connected and self._away_since is not None:
-            self._meet(self._recorder.engine, now - self._away_since if self._told_away else None)
+        now, engine = time.monotonic(), self._recorder.engine
+        if events.is_connected and engine is not None and (self._away_since is not None or self._is_other(engine)):
+            since = self._away_since if self._told_away else None
+            self._meet(engine, None if since is None else now - since)
             self._away_since, self._told_away = None, False
         elif not events.is_connected and self._away_since is None:
             self._away_since = now
-        if self._away_since is not None and not self._told_away and now - self._away_since > 5:
+        if self._away_since is not None and not self._told_away and now - self._away_since > AWAY_SECONDS:
             self._told_away = True
             self.log.engine_away(self._endpoint, self._recorder.engine_problem)
 
-    def _meet(self, engine: Engine | None, away_seconds: float | None) -> None:
+    def _is_other(self, engine: Engine) -> bool:
+        return self._engine is None or engine_identity(self._engine) != engine_identity(engine)
+
+    def _meet(self, engine: Engine, away_seconds: float | None) -> None:
         """Take note of the engine, which may be another one than before."""
-        if engine is None:
-            return
-        is_new = self._engine is None or self._engine.id != engine.id
+        is_new = self._is_other(engine)
         if is_new:
             self._schedule.begin(engine, self._policy.settings)
             self._disks.look = None
@@ -173,18 +180,18 @@ class Watcher:
             self.log.clock_jumped(clock - self._clock)
             self._clock = clock
 
-    def _take_result(self) -> None:
+    def _take_result(self) -> bool:
+        """Take what a child came to that has ended; return whether that was a sweep."""
         ended = self._sweeps.ended(self._policy.settings)
         if ended is None:
-            return
+            return False
         cause, result = ended
         if result.look is not None:
             self._take_look(result)
         if cause == "schedule" and self._sweeps.no_rules_before is None and self._sweeps.last is not None:
             self._schedule.done(self._sweeps.last.started_at)
         self._checked_at = float("-inf")
-        if cause is not None:
-            self.on_sweep()
+        return cause is not None
 
     def _take_look(self, result: ChildResult) -> None:
         before = self._disks.look
