@@ -11,9 +11,9 @@ from dockersweep.ledger.opening import UnusableError
 from dockersweep.ledger.projects import update_projects
 from dockersweep.ledger.refusals import refusals_of
 from dockersweep.ledger.rows import instant, seconds, storable
-from dockersweep.ledger.uses import drop_pending, keep_position, position_of, update_uses
+from dockersweep.ledger.uses import drop_pending, move_position, update_uses
 from dockersweep.ledger.watched import add_span, cut_spans, spans_of
-from dockersweep.model.event_reading import EventPosition, NoticedUses
+from dockersweep.model.event_reading import NoticedUses
 from dockersweep.model.inventory import Engine, Image, Inventory, Kind, Mark, Object, ObjectRef, Volume
 from dockersweep.model.last_use import PastUse, Span
 from dockersweep.model.naming import engine_identity, former_identity, name_of, objects_of, ref_of
@@ -129,7 +129,8 @@ def _watched(database: sqlite3.Connection, engine: int, noticed: NoticedUses | N
     cut_spans(database, engine, now)
     if noticed is not None:
         drop_pending(database, engine, noticed.pending)
-        _move_position(database, engine, noticed.position, now)
+        if noticed.position is not None:
+            move_position(database, engine, noticed.position, now)
         if noticed.watched is not None:
             add_span(database, engine, noticed.watched)
     spans = spans_of(database, engine)
@@ -138,14 +139,6 @@ def _watched(database: sqlite3.Connection, engine: int, noticed: NoticedUses | N
         return spans
     # Rows have whole seconds; the rest of the last second was watched too.
     return *spans[:-1], replace(spans[-1], ends_at=end)
-
-
-def _move_position(database: sqlite3.Connection, engine: int, position: EventPosition | None, now: int) -> None:
-    known = position_of(database, engine)
-    # A watcher may have read further meanwhile. A position in the future is from before the clock was set back.
-    is_further = known is None or position is None or not position.ends_at < known.ends_at <= instant(now + 1)
-    if position is not None and is_further:
-        keep_position(database, engine, position)
 
 
 def freed(database: sqlite3.Connection, engine: int, refs: Collection[ObjectRef], now: int) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from dockersweep.ledger.rows import seconds, storable
-from dockersweep.ledger.uses import encode_told, keep_position, position_of
+from dockersweep.ledger.uses import encode_told, move_position
 from dockersweep.ledger.watched import add_span, cut_spans
 from dockersweep.model.event_reading import EngineEvent, EventPosition
 from dockersweep.model.last_use import Span
@@ -37,17 +37,11 @@ def record_events(
     )
     if now is not None:
         cut_spans(database, engine, seconds(now) + 1)
-    if position is not None and is_later(position, position_of(database, engine), now):
-        keep_position(database, engine, position)
+    if position is not None:
+        move_position(database, engine, position, None if now is None else seconds(now))
     for span in spans:
         add_span(database, engine, span)
     return count_pending(database, engine)
-
-
-def is_later(position: EventPosition, known: EventPosition | None, now: datetime | None) -> bool:
-    """Return whether a position is the one to keep: another process may have read further. One in the future was
-    written before the clock was set back."""
-    return known is None or known.ends_at <= position.ends_at or (now is not None and known.ends_at > now)
 
 
 def count_pending(database: sqlite3.Connection, engine: int) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 import msgspec
 
 from dockersweep.ledger.opening import UnusableError
+from dockersweep.ledger.rows import instant
 from dockersweep.model.event_reading import EngineEvent, EventPosition, Held
 from dockersweep.model.inventory import ObjectRef
 from dockersweep.model.last_use import PastUse, last_of
@@ -22,8 +23,15 @@ def position_of(database: sqlite3.Connection, engine: int) -> EventPosition | No
         raise UnusableError(f"is damaged (it does not tell where events were read to: {error})") from None
 
 
-def keep_position(database: sqlite3.Connection, engine: int, position: EventPosition) -> None:
-    """Record how far the events of an engine were read."""
+def move_position(database: sqlite3.Connection, engine: int, position: EventPosition, now: int | None) -> None:
+    """Record how far the events of an engine were read, unless another process has read further meanwhile.
+
+    `now` is the engine's clock in seconds; None where it was not read.
+    """
+    known = position_of(database, engine)
+    # One in the future is from before the clock was set back.
+    if known is not None and position.ends_at < known.ends_at and (now is None or known.ends_at <= instant(now + 1)):
+        return
     text = msgspec.json.encode(position).decode()
     database.execute("INSERT OR REPLACE INTO event_readings VALUES (?, ?)", (engine, text))
 
