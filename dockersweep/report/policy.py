@@ -30,7 +30,7 @@ _EVENT_WORDS: dict[NotifyOn, str] = {
     "removed": "removed something",
     "failed": "failed",
     "target-missed": "missed its target",
-    "silent": "did none of what else can be told",
+    "silent": "had nothing else to report",
 }
 
 

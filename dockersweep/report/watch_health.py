@@ -1,4 +1,4 @@
-"""Whether a watcher does what it is for, and why not: what /healthz says."""
+"""Whether a watcher is healthy, and why not: what /healthz says."""
 
 import msgspec
 from msgspec import Struct
@@ -18,7 +18,7 @@ class Health(Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...]
     """Why it is not healthy, a sentence each."""
     notes: tuple[str, ...]
-    """What somebody should look at, although the watcher does what it is for."""
+    """What somebody should look at, although the watcher is healthy."""
 
     def as_json(self) -> bytes:
         """Return it as a line of JSON."""

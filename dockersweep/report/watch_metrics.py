@@ -29,13 +29,13 @@ def watch_metrics(state: WatchState, now: datetime, *, is_healthy: bool, is_repo
     """
     engine = printable(state.endpoint)
     return [metric for part in _PARTS for metric in part(state, now, engine)] + [
-        _flag("healthy", "Whether the watcher does what it is for, as /healthz tells.", engine, is_healthy),
-        _flag("reported", "Whether the last report for the metrics beside these could be made.", engine, is_reported),
+        _flag("healthy", "Whether the watcher is healthy, as /healthz says.", engine, is_healthy),
+        _flag("reported", "Whether the metrics of the last report could be made.", engine, is_reported),
     ]
 
 
 def _of_itself(state: WatchState, now: datetime, engine: str) -> Iterator[Metric]:
-    yield _single("timestamp_seconds", "When these metrics were made.", engine, now.timestamp())
+    yield _single("timestamp_seconds", "When the metrics of the watcher were made.", engine, now.timestamp())
     yield _single("started_timestamp_seconds", "When the watcher started.", engine, state.started_at.timestamp())
     yield _flag(
         "policy_refused",
@@ -48,25 +48,34 @@ def _of_itself(state: WatchState, now: datetime, engine: str) -> Iterator[Metric
 def _of_events(state: WatchState, now: datetime, engine: str) -> Iterator[Metric]:
     events = state.events
     until = events.complete_until
-    yield _flag("connected", "Whether the events of the engine come in.", engine, events.is_connected)
-    yield _counter("events", "Events that came in.", engine, [({}, events.received)])
-    yield _counter("recorded_events", "Events that are in the ledger, or are no uses.", engine, [({}, events.recorded)])
+    yield _flag("connected", "Whether the watcher receives the events of the engine.", engine, events.is_connected)
+    yield _counter("events", "Events that the watcher received.", engine, [({}, events.received)])
+    yield _counter(
+        "recorded_events", "Events received that are in the ledger, or are no uses.", engine, [({}, events.recorded)]
+    )
     yield _counter("gaps", "How often events were missed, or may have been.", engine, [({}, events.gaps)])
     # No counter: a gap that lasts is none if the engine still has its events when it is back.
-    yield _single("gap_seconds", "How much time the gaps cover, the current one included.", engine, events.gap_seconds)
+    yield _single(
+        "gap_seconds",
+        "How much time is covered by gaps in the events, the current one included.",
+        engine,
+        events.gap_seconds,
+    )
     yield _single(
         "complete_until_timestamp_seconds",
-        "Up to when every event is known, by the engine's clock.",
+        "Up to when every event of the engine is known, by the engine's clock.",
         engine,
         None if until is None else until.timestamp(),
     )
     yield _single(
         "since_complete_seconds",
-        "How long ago that was.",
+        "How long ago every event of the engine was known.",
         engine,
         None if until is None else max(0.0, (now - until).total_seconds()),
     )
-    yield _flag("ledger_failed", "Whether events cannot be recorded.", engine, events.ledger_problem is not None)
+    yield _flag(
+        "ledger_failed", "Whether events cannot be recorded in the ledger.", engine, events.ledger_problem is not None
+    )
 
 
 def _of_target(state: WatchState, _: datetime, engine: str) -> Iterator[Metric]:
@@ -102,11 +111,11 @@ def _of_sweeps(state: WatchState, _: datetime, engine: str) -> Iterator[Metric]:
     )
     yield _gauge(
         "sweeping",
-        "Whether a sweep is under way: 1 for why, 0 for the other.",
+        "Whether a sweep is under way for this cause: 1 or 0.",
         engine,
         [({"cause": cause}, float(cause == state.sweeping)) for cause in CAUSES],
     )
-    yield _flag("waiting", "Whether a sweep is due and waits.", engine, state.waits is not None)
+    yield _flag("waiting", "Whether a sweep that is due waits.", engine, state.waits is not None)
     due = state.next_sweep_at
     yield _single(
         "next_sweep_timestamp_seconds",
@@ -129,15 +138,15 @@ def _of_last_sweep(last: LastSweep, engine: str) -> Iterator[Metric]:
     )
     values: dict[str, tuple[str, float | None]] = {
         "timestamp_seconds": ("When the last sweep of the watcher ended.", last.finished_at.timestamp()),
-        "duration_seconds": ("How long it took.", max(0.0, took)),
-        "removed": ("The objects that it removed.", last.removed),
-        "freed_bytes": ("What it freed, as measured.", last.freed_bytes),
+        "duration_seconds": ("How long the last sweep of the watcher took.", max(0.0, took)),
+        "removed": ("How many objects the last sweep of the watcher removed.", last.removed),
+        "freed_bytes": ("How many bytes the last sweep of the watcher freed, as measured.", last.freed_bytes),
     }
     for name, (meaning, value) in values.items():
         yield _single(f"last_sweep_{name}", meaning, engine, value)
     yield _flag(
         "last_sweep_target_reached",
-        "Whether it reached the target; left out without one, and where that is not known.",
+        "Whether the last sweep of the watcher reached the target; left out without one, and where that is not known.",
         engine,
         last.target_reached,
     )

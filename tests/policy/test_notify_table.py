@@ -135,7 +135,7 @@ def test_a_policy_in_words_has_no_password() -> None:
     text = formatted(policy_layout(policy(WHOLE)), "table", None)
     assert SECRET not in text
     assert text.splitlines()[-1] == (
-        "After a run that failed or did none of what else can be told, /usr/local/bin/on-sweep is run and slack://... "
+        "After a run that failed or had nothing else to report, /usr/local/bin/on-sweep is run and slack://... "
         "and mailtos://... are told."
     )
 
