@@ -32,6 +32,7 @@ class HeldLookups:
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Answer] = OrderedDict()
         self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._ends = threading.Event()
         self._is_idle = threading.Event()
         self._is_idle.set()
         self._thread = threading.Thread(target=self._look, name="lookups", daemon=True)
@@ -60,11 +61,13 @@ class HeldLookups:
 
     def close(self) -> None:
         """End the thread; what waits is not looked at."""
+        self._ends.set()
+        # Wakes the thread where nothing waits.
         self._waiting.put(None)
         self._thread.join(GIVE_UP_SECONDS)
 
     def _look(self) -> None:
-        while (container_id := self._waiting.get()) is not None:
+        while (container_id := self._waiting.get()) is not None and not self._ends.is_set():
             try:
                 found = self._client.container(container_id)
             except EngineError:
