@@ -7,13 +7,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from dockersweep.model.policyfile import PercentText, schema_of_toml
+from dockersweep.model.policyfile import NameText, PercentText, TimeoutText, WaitText, schema_of_toml
 
-# `reads` is the parser that policy.language.key_checks uses for a text; `pattern` is for editors.
-_DURATION = {"pattern": r"^\s*(\d+(\.\d+)?\s*[smhdw]\s*)+$", "examples": ["30s", "10m", "1h"]}
-_TimeoutText = Annotated[str, Meta(extra={"reads": "timeout"}, extra_json_schema=_DURATION)]
-_WaitText = Annotated[str, Meta(extra={"reads": "wait"}, extra_json_schema=_DURATION)]
-_NameText = Annotated[str, Meta(min_length=1, extra={"reads": "name"})]
 _Text = Annotated[str, Meta(min_length=1)]
 _Count = Annotated[int, Meta(ge=1)]
 _Failures = Annotated[int, Meta(ge=0)]
@@ -34,16 +29,16 @@ class DefaultsTable(_Table, frozen=True, kw_only=True):
 
     policy: Annotated[_Text | None, _says("The policy file, relative to this file.")] = None
     parallel: Annotated[_Count, _says("How many hosts are at work at the same time.")] = PARALLEL
-    connect_timeout: Annotated[_TimeoutText | None, _says("How long a host may take until its engine answers.")] = None
+    connect_timeout: Annotated[TimeoutText | None, _says("How long a host may take until its engine answers.")] = None
 
 
 class HostTable(_Table, frozen=True, kw_only=True):
     """One host; it has either `host` or `context`."""
 
-    name: Annotated[_NameText, _says("What the output calls it; each has its own.")]
+    name: Annotated[NameText, _says("What the output calls it; each has its own.")]
     host: Annotated[_Text | None, _says("The URL of its engine: unix://, tcp:// or ssh://.")] = None
     context: Annotated[_Text | None, _says("The docker context of its engine.")] = None
-    groups: Annotated[list[_NameText], _says("The groups it belongs to, for --group.")] = []
+    groups: Annotated[list[NameText], _says("The groups it belongs to, for --group.")] = []
     policy: Annotated[_Text | None, _says("Its policy file, in place of the default, relative to this file.")] = None
     tlsverify: Annotated[bool, _says("Speak TLS on tcp://, and check the certificate.")] = False
     tlscacert: Annotated[_Text | None, _says("Trust only this authority; relative to this file.")] = None
@@ -60,7 +55,7 @@ class RolloutTable(_Table, frozen=True, kw_only=True):
         _says("With more failures than this, or than this share of the hosts, no further host is begun."),
     ] = None
     splay: Annotated[
-        _WaitText | None, _says("Each host waits a random time of at most this long first, where nobody watches.")
+        WaitText | None, _says("Each host waits a random time of at most this long first, where nobody watches.")
     ] = None
 
 

@@ -34,10 +34,7 @@ _SPACE = Meta(
     extra_json_schema={"pattern": r"^\s*\d+(\.\d+)?\s*(%|([kKMGTP]i?)?B)\s*$", "examples": ["85%", "120GB"]},
 )
 _GROUP = Meta(extra={"reads": "group"}, extra_json_schema={"pattern": "^(repository|project|none|label:.+)$"})
-_WAIT = Meta(
-    extra={"reads": "wait"},
-    extra_json_schema={"pattern": r"^\s*(\d+(\.\d+)?\s*[smhdw]\s*)+$", "examples": ["30s", "10m"]},
-)
+_DURATION = {"pattern": r"^\s*(\d+(\.\d+)?\s*[smhdw]\s*)+$", "examples": ["30s", "10m", "1h"]}
 _SCHEDULE = Meta(
     extra={"reads": "schedule"},
     extra_json_schema={
@@ -60,7 +57,8 @@ AgeText = Annotated[str, _AGE]
 SizeText = Annotated[str, _SIZE]
 PercentText = Annotated[str, _PERCENT]
 SpaceText = Annotated[str, _SPACE]
-WaitText = Annotated[str, _WAIT]
+WaitText = Annotated[str, Meta(extra={"reads": "wait"}, extra_json_schema=_DURATION)]
+TimeoutText = Annotated[str, Meta(extra={"reads": "timeout"}, extra_json_schema=_DURATION)]
 ScheduleText = Annotated[str, _SCHEDULE]
 PatternText = Annotated[str, Meta(min_length=1, extra={"reads": "pattern"})]
 PairText = Annotated[str, Meta(min_length=1, extra={"reads": "pair"})]
@@ -72,8 +70,6 @@ Paths = PathText | Annotated[list[PathText], _SOME]
 """One path or glob of files, or several."""
 Pairs = PairText | Annotated[list[PairText], _SOME]
 """One KEY or KEY=VALUE, or several, of which any may match."""
-
-
 NameText = Annotated[str, Meta(min_length=1, extra={"reads": "name"})]
 UrlText = Annotated[
     str,
@@ -81,13 +77,6 @@ UrlText = Annotated[
         min_length=1,
         extra={"reads": "url"},
         extra_json_schema={"pattern": "^[A-Za-z0-9]+://.", "examples": ["ntfys://topic", "mailtos://user:pass@host"]},
-    ),
-]
-TimeoutText = Annotated[
-    str,
-    Meta(
-        extra={"reads": "timeout"},
-        extra_json_schema={"pattern": r"^\s*(\d+(\.\d+)?\s*[smhdw]\s*)+$", "examples": ["30s", "2m"]},
     ),
 ]
 
