@@ -69,6 +69,19 @@ class EventGap(Struct, frozen=True, kw_only=True):
     why: GapCause
 
 
+class SummedGaps(Struct, frozen=True, kw_only=True):
+    """Many gaps, told as one."""
+
+    begins_at: Instant
+    """When the first began."""
+    ends_at: Instant
+    gaps: int
+    seconds: float
+    """How long they were together."""
+    why: GapCause
+    """Of the last one."""
+
+
 class LookedDisk(Struct, frozen=True, kw_only=True):
     """A disk of the engine as a scan found it."""
 

@@ -61,7 +61,7 @@ class Recorder:
         self._follower = EventFollower(connect or self._connecting, self._inbox, on_arrival)
         self._ledger = _OpenLedger(options)
         self.engine: Engine | None = None
-        """As it answered last; None until it has answered."""
+        """That of the last comparison; None before the first."""
         self.wants_folding = False
         """Whether so many events are pending that a scan should make uses of them."""
         self._compared: EventPosition | None = None
@@ -81,6 +81,12 @@ class Recorder:
     def last_arrival(self) -> float | None:
         """When the last pull, load, import, build or commit came, in seconds of the monotonic clock; None for never."""
         return self._follower.last_arrival
+
+    @property
+    def engine_there(self) -> Engine | None:
+        """The engine whose events come in now; None while it is away."""
+        connected = self._follower.connected
+        return None if connected is None else connected.client.engine
 
     @property
     def engine_problem(self) -> str | None:

@@ -63,6 +63,12 @@ class Sweeps:
         found_enough = self._found_enough > 0 and last_arrival is not None and last_arrival > self._ended_at
         return None if found_enough else self.no_space_before
 
+    def look_again(self, *, at_once: bool) -> None:
+        """Look for the engine's disks again: it came back, or is another one. One that comes and goes is not looked at
+        each time, unless that must be `at_once`."""
+        not_before = 0.0 if at_once else self._looked_at + LOOK_RETRY_SECONDS
+        self.look_due_at = min(self.look_due_at, not_before)
+
     def look_soon(self) -> None:
         """Look for the engine's disks again, unless that was just done."""
         self.look_due_at = min(self.look_due_at, self._looked_at + LOOK_SOON_SECONDS)

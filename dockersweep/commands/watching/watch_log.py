@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from dockersweep.commands.event_log import ERROR, EventLog, Value
 from dockersweep.commands.removal_entry import INFORMATION, NOTICE, WARNING
-from dockersweep.model.watching import ChildResult, EventGap, GapCause, SweepCause
+from dockersweep.model.watching import ChildResult, EventGap, GapCause, SummedGaps, SweepCause
 from dockersweep.report.local_time import in_local_time
 from dockersweep.report.text import printable
 from dockersweep.units import format_duration, format_instant, format_size
@@ -52,6 +52,16 @@ class WatchLog(EventLog):
         text = f"events were missed from {begins} to {ends}: {_WHY_GAP[gap.why]}; what was used then is not known"
         priority = INFORMATION if gap.why == "not watched" else WARNING
         self._tell(priority, "gap", text, begins_at=begins, ends_at=ends, why=gap.why)
+
+    def gaps(self, summed: SummedGaps) -> None:
+        """Report many gaps as one."""
+        begins, ends = format_instant(summed.begins_at), format_instant(summed.ends_at)
+        times = plural(summed.gaps, "more time") + f", {format_duration(summed.seconds)} in all"
+        text = f"events were missed {times}, from {begins} to {ends}, the last time because {_WHY_GAP[summed.why]}"
+        self._tell(
+            WARNING, "gaps", text,
+            begins_at=begins, ends_at=ends, gaps=summed.gaps, seconds=round(summed.seconds), why=summed.why,
+        )  # fmt: skip
 
     def sweep_begins(self, cause: SweepCause, why: str | None) -> None:
         """Report that a sweep begins, for space with the measurement."""

@@ -17,15 +17,14 @@ from dockersweep.commands.watching.wakeup import Wakeup
 from dockersweep.commands.watching.watch_log import WatchLog
 from dockersweep.model.inventory import Engine
 from dockersweep.model.naming import engine_identity
-from dockersweep.model.watching import ChildResult, SweepCause, WatchState
+from dockersweep.model.watching import ChildResult, EventGap, SummedGaps, SweepCause, WatchState
 from dockersweep.policy.watching.deciding import Choice, Situation, choose
+from dockersweep.policy.watching.repeated_gaps import Absences, GapNotices
 from dockersweep.report.policy import target_words
 from dockersweep.units import format_instant
 
 ROUND_SECONDS = 1.0
 """How often what came is recorded."""
-AWAY_SECONDS = 5.0
-"""After how long an engine that does not answer is told of: one that is restarted is there again by then."""
 CLOCK_JUMPS = timedelta(seconds=30)
 """How far the clock has to move against the monotonic one to be told of."""
 _WAIT_WORDS = {
@@ -61,6 +60,8 @@ class Watcher:
         self._due_since: float | None = None
         self._told_wait: tuple[SweepCause, str] | None = None
         self._told_away = False
+        self._absences = Absences()
+        self._gaps = GapNotices()
         self._away_since: float | None = time.monotonic()
         self._told_ledger: str | None = None
         self._clock = datetime.now(UTC) - timedelta(seconds=time.monotonic())
@@ -97,6 +98,8 @@ class Watcher:
             self._sweeps.close()
             self._recorder.close()
             self._tell_of_recorder()
+            for summed in self._gaps.left():
+                self.log.gaps(summed)
 
     def _beginning(self) -> Iterator[str]:
         yield f"watching {self._endpoint} by {self._policy.policy.source}: {'; '.join(self._what_it_does())}"
@@ -143,36 +146,41 @@ class Watcher:
         return self._ended_by
 
     def _tell_of_recorder(self) -> None:
-        for gap in self._recorder.take_gaps():
-            self.log.gap(gap)
+        for gap in self._gaps.to_tell(self._recorder.take_gaps(), time.monotonic()):
+            self._tell_of_gap(gap)
         events = self._recorder.state
         if events.ledger_problem != self._told_ledger:
             self._told_ledger = events.ledger_problem
             self.log.ledger(events.ledger_problem)
-        now, engine = time.monotonic(), self._recorder.engine
-        if events.is_connected and engine is not None and (self._away_since is not None or self._is_other(engine)):
-            since = self._away_since if self._told_away else None
-            self._meet(engine, None if since is None else now - since)
+        now, engine = time.monotonic(), self._recorder.engine_there
+        if engine is None:
+            self._away_since = self._away_since or now
+            if not self._told_away and now - self._away_since > self._absences.patience(now):
+                self._told_away = True
+                self._absences.told(now)
+                self.log.engine_away(self._endpoint, self._recorder.engine_problem)
+            return
+        is_new = self._engine is None or engine_identity(self._engine) != engine_identity(engine)
+        if is_new or self._away_since is not None:
+            away_since = self._away_since if self._told_away else None
+            self._meet(engine, is_new, None if away_since is None else now - away_since)
             self._away_since, self._told_away = None, False
-        elif not events.is_connected and self._away_since is None:
-            self._away_since = now
-        if self._away_since is not None and not self._told_away and now - self._away_since > AWAY_SECONDS:
-            self._told_away = True
-            self.log.engine_away(self._endpoint, self._recorder.engine_problem)
 
-    def _is_other(self, engine: Engine) -> bool:
-        return self._engine is None or engine_identity(self._engine) != engine_identity(engine)
+    def _tell_of_gap(self, gap: EventGap | SummedGaps) -> None:
+        if isinstance(gap, SummedGaps):
+            self.log.gaps(gap)
+        else:
+            self.log.gap(gap)
 
-    def _meet(self, engine: Engine, away_seconds: float | None) -> None:
+    def _meet(self, engine: Engine, is_new: bool, away_seconds: float | None) -> None:
         """Take note of the engine, which may be another one than before."""
-        is_new = self._is_other(engine)
         if is_new:
             self._schedule.begin(engine, self._policy.settings)
             self._disks.look = None
         if is_new or away_seconds is not None:
             self.log.engine_there(engine.endpoint, engine.name, away_seconds, self._rules_at())
         self._engine = engine
-        self._sweeps.look_due_at = 0.0
+        self._sweeps.look_again(at_once=is_new)
 
     def _tell_of_clock(self) -> None:
         clock = datetime.now(UTC) - timedelta(seconds=time.monotonic())

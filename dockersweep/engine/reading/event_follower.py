@@ -17,6 +17,8 @@ from dockersweep.model.naming import engine_identity
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.25, 5.0
 END_SECONDS = 5.0
+STEADY_SECONDS = 30.0
+"""How long a stream has to last for the next one to be asked for at once."""
 SETTLED_SECONDS = 1.1
 MANY_EVENTS = 1_000
 """So many wait for no clock."""
@@ -124,8 +126,12 @@ class EventFollower:
         while not self._ends.is_set():
             try:
                 with self._connect() as client:
-                    wait = FIRST_WAIT_SECONDS
-                    self._follow(client)
+                    began = time.monotonic()
+                    try:
+                        self._follow(client)
+                    finally:
+                        # An engine that breaks off again and again is left in peace as one that is away.
+                        wait = FIRST_WAIT_SECONDS if time.monotonic() - began >= STEADY_SECONDS else wait
                 self.problem = "it ended the stream of its events"
             except DockersweepError as error:
                 self.problem = str(error)

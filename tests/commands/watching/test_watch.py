@@ -1,8 +1,10 @@
 """`dockersweep watch` as a whole, on an engine that does what the test wants."""
 
+import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.test_guard_rails import removable
-from tests.rig.fake_engine import FakeEngine, Handler, Reply, fake_engine
+from tests.rig.fake_engine import EMPTY, FakeEngine, Handler, Reply, fake_engine, reply
 from tests.rig.running import dockersweep
 from tests.rig.running_watcher import RunningWatcher, watching
 
@@ -73,7 +75,8 @@ def test_the_rules_are_carried_out_on_their_schedule(tmp_path: Path) -> None:
         assert end["text"].startswith("sweep by the schedule ended: removed 2 objects")
         assert sorted(deletions(engine)) == ["/containers/a", "/containers/b"]
         assert watcher.end() == 128 + signal.SIGTERM
-        assert watcher.events[-1]["event"] in ("stops", "gap")
+        # The next sweep may have begun.
+        assert watcher.events[-1]["event"] in ("stops", "gap", "sweep-ends")
         assert not watcher.others
         # What it did is in the ledger, as its own.
         assert [run["verb"] for run in dockersweep("history", "--format", "json").json()["runs"]][-1] == "watch"
@@ -208,3 +211,42 @@ def test_a_target_on_an_engine_elsewhere_is_said_to_be_left_to_the_schedule(tmp_
     with engine_with("a") as engine, watcher_on(engine, rules) as watcher:
         notice = watcher.until("notice")
         assert notice["text"].startswith("the engine's disk cannot be seen from here")
+
+
+def test_an_engine_that_breaks_off_again_and_again_is_left_in_peace_and_told_of_a_few_times(tmp_path: Path) -> None:
+    with engine_with("a") as engine:
+        engine.replies["/events"] = (200, b"")
+        with watcher_on(engine, policy(tmp_path, sweep="never")) as watcher:
+            watcher.until("engine-there")
+            time.sleep(3)
+            before = len(engine.asked)
+            time.sleep(8)
+            assert watcher.end() == 128 + signal.SIGTERM
+        # Some ten for each attempt, and one look at its disks.
+        assert len(engine.asked) - before < 60
+        assert sum(one["event"] == "gap" for one in watcher.events) <= 3
+
+
+def test_another_engine_at_the_same_socket_is_taken_note_of(tmp_path: Path) -> None:
+    with engine_with() as engine:
+        info = json.loads(EMPTY["/info"][1])
+        ends = threading.Event()
+
+        def until_another_comes(handler: Handler) -> Reply | None:
+            if "until=" not in handler.path and not ends.is_set():
+                handler.send_response(200)
+                handler.send_header("Transfer-Encoding", "chunked")
+                handler.end_headers()
+                handler.wfile.flush()
+                ends.wait(60)
+                return None
+            return follow(handler)
+
+        engine.replies["/events"] = until_another_comes
+        with watcher_on(engine, policy(tmp_path, sweep="every 1h")) as watcher:
+            watcher.until("sweep-ends", exit_status=0)
+            engine.replies["/info"] = reply({**info, "ID": "OTHER", "Name": "crate"})
+            ends.set()
+            assert watcher.until("engine-there", engine="crate")
+            # It was never swept.
+            watcher.until("sweep-ends", after=watcher.count - 1, exit_status=0)

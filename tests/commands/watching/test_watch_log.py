@@ -8,10 +8,11 @@ import pytest
 
 from dockersweep.commands.options import LogFormat
 from dockersweep.commands.watching.watch_log import WatchLog
-from dockersweep.model.watching import ChildResult, EventGap
+from dockersweep.model.watching import ChildResult, EventGap, SummedGaps
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 GAP = EventGap(begins_at=AT, ends_at=AT + timedelta(minutes=5), why="engine restarted")
+MANY = SummedGaps(begins_at=AT, ends_at=AT + timedelta(minutes=9), gaps=40, seconds=120.0, why="connection lost")
 DONE = ChildResult(
     exit_status=0, has_outcome=True, removed=3, freed_bytes=5 * 10**9, target_began=True, target_reached=True, run=12
 )
@@ -41,6 +42,11 @@ BUSY = ChildResult(exit_status=4, problem="nothing removed: process 7 is at work
             lambda log: log.gap(GAP), 4,
             ("events were missed from 2026-11-24 12:00:00 UTC to 2026-11-24 12:05:00 UTC: the engine was restarted, "
             "and keeps no events; what was used then is not known"),
+        ),
+        (
+            lambda log: log.gaps(MANY), 4,
+            ("events were missed 40 more times, 2 minutes in all, from 2026-11-24 12:00:00 UTC to 2026-11-24 12:09:00 "
+            "UTC, the last time because the connection was lost, and the engine no longer has what came meanwhile"),
         ),
         (
             lambda log: log.sweep_begins("space", "81% of the disk is used, over 80%"), 5,
