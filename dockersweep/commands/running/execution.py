@@ -186,7 +186,8 @@ class Execution(Struct):
         if has_news:
             self._tell_problems(document, plan, has_result)
         is_target_stated = has_news and has_result and is_read_in_result(self.options.output)
-        self.events.ends(document, status, (*unrecorded, *problems), is_target_stated=is_target_stated)
+        if self.events.is_on or not self.options.caller_tells_end:
+            self.events.ends(document, status, (*unrecorded, *problems), is_target_stated=is_target_stated)
         return status
 
     def _finish(self, record: RunRecord, status: int, document: OutcomeDocument) -> tuple[str, ...]:

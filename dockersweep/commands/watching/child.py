@@ -92,7 +92,7 @@ class _Sweep:
         from dockersweep.commands.sweep import sweep
 
         # On a terminal what was done is shown, and nothing else; a file always has the last outcome.
-        shown = replace(self._options, quiet=not self._options.output.goes_to_file)
+        shown = replace(self._options, quiet=not self._options.output.goes_to_file, caller_tells_end=True)
         try:
             status = sweep(shown, self._policy, flags_typed(self._flags), self._on_scan)
         except DockersweepError as error:

@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -19,6 +20,25 @@ LOOK_AGAIN_SECONDS = 3_600.0
 LOOK_RETRY_SECONDS = 60.0
 LOOK_SOON_SECONDS = 600.0
 """How often they are looked for while a disk is short of space that the target is not about."""
+
+
+TOLD_AGAIN_SECONDS = 3_600.0
+
+
+class _Lasting(NamedTuple):
+    """In which way nothing came of a sweep."""
+
+    cause: SweepCause
+    exit_status: int
+    is_busy: bool
+    has_outcome: bool
+
+
+def _lasting(cause: SweepCause, result: ChildResult) -> _Lasting | None:
+    """Return in which way nothing came of a sweep that failed or missed its target; None for any other."""
+    if not result.exit_status or result.removed or result.failed:
+        return None
+    return _Lasting(cause, result.exit_status, result.is_busy, result.has_outcome)
 
 
 class Sweeps:
@@ -45,7 +65,8 @@ class Sweeps:
         """What those have heard already whom the policy tells."""
         self._looked_at = self._ended_at = float("-inf")
         self._found_enough = 0
-        self._told_problem: tuple[SweepCause, int, bool] | None = None
+        self._lasting: _Lasting | None = None
+        self._told_at = 0.0
 
     @property
     def is_busy(self) -> bool:
@@ -80,7 +101,7 @@ class Sweeps:
 
     def sweep(self, cause: SweepCause, why: str | None, policy: Policy) -> None:
         """Begin a sweep; one for space leaves the rules out."""
-        if self._told_problem is None or self._told_problem[0] != cause:
+        if self._lasting is None or self._lasting.cause != cause:
             self._log.sweep_begins(cause, why)
         self._began_at = datetime.now(UTC)
         self.sweeping = cause
@@ -149,11 +170,13 @@ class Sweeps:
         )
 
     def _tell_end(self, cause: SweepCause, result: ChildResult) -> None:
-        """Tell how a sweep ended: what goes wrong in the same way again and again, once."""
-        problem = None if result.problem is None else (cause, result.exit_status, result.is_busy)
-        if problem is None or problem != self._told_problem:
+        """Tell how a sweep ended: where nothing comes of it in the same way again and again, once an hour."""
+        lasting = _lasting(cause, result)
+        now = time.monotonic()
+        if lasting is None or lasting != self._lasting or now - self._told_at >= TOLD_AGAIN_SECONDS:
             self._log.sweep_ends(cause, result, self._then(result))
-        self._told_problem = problem
+            self._told_at = now
+        self._lasting = lasting
 
     def _then(self, result: ChildResult) -> str:
         before = self.no_space_before if self.no_rules_before is None else self.no_rules_before

@@ -132,7 +132,16 @@ def _ended(result: ChildResult) -> str:
     failed = f", {result.failed} failed" if result.failed else ""
     freed = "" if not result.freed_bytes else f", freed {format_size(result.freed_bytes)}"
     removed = plural(result.removed, "object") if result.removed else "nothing"
-    target = {True: "; the target is reached", False: f"; the target is missed: {result.target}", None: ""}
-    stopped = f"; exit status {result.exit_status}" if result.exit_status else ""
+    target = {
+        True: "; the target is reached",
+        False: f"; the target is missed: {result.target}{_advice(result)}",
+        None: "",
+    }
+    is_explained = result.failed or result.target_reached is False
+    stopped = f"; exit status {result.exit_status}" if result.exit_status and not is_explained else ""
     run = "" if result.run is None or not result.removed else f" (dockersweep history {result.run})"
     return f"removed {removed}{failed}{freed}{target[result.target_reached]}{stopped}{run}"
+
+
+def _advice(result: ChildResult) -> str:
+    return "" if result.removed else "; `dockersweep plan --only-target --verbose` says what keeps the rest"

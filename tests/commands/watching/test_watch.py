@@ -59,6 +59,13 @@ def watcher_on(engine: FakeEngine, path: Path, *flags: str) -> Iterator[RunningW
         yield watcher
 
 
+def wait_for_removal(engine: FakeEngine) -> None:
+    deadline = time.monotonic() + 30
+    while not deletions(engine):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def deletions(engine: FakeEngine) -> list[str]:
     return [path for method, path in engine.asked if method == "DELETE"]
 
@@ -99,8 +106,7 @@ def test_a_signal_in_the_middle_of_a_sweep_lets_the_removal_in_hand_finish(tmp_p
         engine.replies.update({f"/containers/{name}": slowly for name in names})
         with watcher_on(engine, policy(tmp_path)) as watcher:
             watcher.until("sweep-begins")
-            while not deletions(engine):
-                time.sleep(0.02)
+            wait_for_removal(engine)
             assert watcher.end() == 128 + signal.SIGTERM
             end = watcher.until("sweep-ends")
             assert 0 < end["removed"] < 100
@@ -167,8 +173,7 @@ def test_another_run_is_waited_for_and_told_once(tmp_path: Path) -> None:
              "--older-than", "0s"], stdout=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            while not deletions(engine):
-                time.sleep(0.02)
+            wait_for_removal(engine)
             with watcher_on(engine, rules) as watcher:
                 busy = watcher.until("sweep-ends")
                 assert "is at work on the engine" in busy["text"]

@@ -60,7 +60,8 @@ BUSY = ChildResult(exit_status=4, problem="nothing removed: process 7 is at work
         (
             lambda log: log.sweep_ends("space", MISSED, "; no sweep for space before 12:10"), 4,
             ("sweep for space ended: removed nothing, 2 failed; the target is missed: 85% of the disk is used; "
-            "nothing else may be removed; exit status 3; no sweep for space before 12:10"),
+            "nothing else may be removed; `dockersweep plan --only-target --verbose` says what keeps the rest; no "
+            "sweep for space before 12:10"),
         ),
         (
             lambda log: log.sweep_ends("schedule", BUSY, "; tried again"), 4,
