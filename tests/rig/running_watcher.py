@@ -19,9 +19,11 @@ PATIENCE = 60.0
 class RunningWatcher:
     """One watcher, and the events that it has told so far."""
 
-    def __init__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
-        """Start it, with events in JSON."""
-        command = [sys.executable, "-m", "dockersweep", "watch", "--log-format", "json", *arguments]
+    def __init__(
+        self, *arguments: str, environment: Mapping[str, str] | None = None, python: tuple[str, ...] = ()
+    ) -> None:
+        """Start it, with events in JSON; `python` are flags of the interpreter."""
+        command = [sys.executable, *python, "-m", "dockersweep", "watch", "--log-format", "json", *arguments]
         self.process = subprocess.Popen(
             command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env=None if environment is None else {**os.environ, **environment},

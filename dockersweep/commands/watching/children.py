@@ -49,7 +49,7 @@ class Child:
         try:
             is_quiet = options.run.output.log_format != "text"
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, work, str(write), *options.command_line],
+                [sys.executable, "-P", "-c", _PROGRAM, work, str(write), *options.command_line],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL if is_quiet else None,
                 pass_fds=(write,),
@@ -148,7 +148,7 @@ def _handed_over(policy: Policy) -> bytes:
 def start_report(options: WatchOptions, policy: Policy) -> "subprocess.Popen[bytes]":
     """Start a process that writes the metrics of a report. Raises OSError."""
     child = subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, "report", "-1", *options.command_line],
+        [sys.executable, "-P", "-c", _PROGRAM, "report", "-1", *options.command_line],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -255,3 +255,22 @@ def test_another_engine_at_the_same_socket_is_taken_note_of(tmp_path: Path) -> N
             assert watcher.until("engine-there", engine="crate")
             # It was never swept.
             watcher.until("sweep-ends", after=watcher.count - 1, exit_status=0)
+
+
+def test_its_sweeps_import_nothing_of_the_folder_it_was_started_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkout: Path
+) -> None:
+    """Root may start it in a folder where others write."""
+    for name in ("msgspec", "json", "dockersweep", "encodings", "codecs", "sitecustomize"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(99)")
+    rules = policy(tmp_path)
+    with engine_with("a") as engine:
+        monkeypatch.chdir(tmp_path)
+        watcher = RunningWatcher(
+            "--policy", str(rules), "-H", engine.url, "--yes-first-time",
+            environment={"PYTHONPATH": str(checkout)}, python=("-P",),
+        )  # fmt: skip
+        try:
+            assert watcher.until("sweep-ends")["removed"] == 1, watcher.told
+        finally:
+            watcher.close()
