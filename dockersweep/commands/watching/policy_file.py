@@ -1,6 +1,7 @@
 """The policy of a watcher: read again whenever its file changes, and an earlier one as long as that does not hold."""
 
 import os
+from typing import Literal
 
 from dockersweep.commands.gather import gather_policy
 from dockersweep.commands.options import PolicyOptions
@@ -10,7 +11,7 @@ from dockersweep.model.policy import Policy, WatchSettings
 from dockersweep.model.policyfile import WatchTable
 from dockersweep.policy.language.watch_checks import watch_of
 
-Stamp = tuple[str, int, int, int, int] | None
+Stamp = tuple[str, int, int, int, int] | Literal["no file", "unreadable"]
 """What tells that a file has changed: its path, its inode, its size, and when its contents and its rights changed."""
 
 
@@ -47,10 +48,10 @@ class WatchedPolicy:
         try:
             path = find_policy(self._options.path, os.environ)
             if path in (None, "-"):
-                return None
+                return "no file"
             state = os.stat(path)
         except (OSError, PolicyError, ValueError):
-            return ("", 0, 0, 0, 0)
+            return "unreadable"
         return (path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
 
 

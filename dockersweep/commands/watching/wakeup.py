@@ -20,8 +20,8 @@ class Wakeup:
         with suppress(OSError):
             os.write(self._write, b"\0")
 
-    def wait(self, seconds: float, others: Iterable[int] = ()) -> list[int]:
-        """Wait for `wake`, or until one of the other descriptors can be read; return those that can."""
+    def wait(self, seconds: float, others: Iterable[int] = ()) -> None:
+        """Wait for `wake`, or until one of the other descriptors can be read."""
         poll = select.poll()
         poll.register(self._read, select.POLLIN)
         for descriptor in others:
@@ -30,7 +30,6 @@ class Wakeup:
         if self._read in ready:
             with suppress(BlockingIOError):
                 os.read(self._read, 65_536)
-        return [descriptor for descriptor in ready if descriptor != self._read]
 
     def close(self) -> None:
         """Close the pipe."""
