@@ -11,7 +11,7 @@ from dockersweep.commands.watching.children import Child, Work
 from dockersweep.commands.watching.watch_log import WatchLog
 from dockersweep.model.policy import Policy, WatchSettings
 from dockersweep.model.watching import ChildResult, LastSweep, SweepCause
-from dockersweep.policy.watching.deciding import SweepEnd, pause_seconds, tries_rules_again
+from dockersweep.policy.watching.deciding import pause_seconds, tries_rules_again
 from dockersweep.policy.watching.repeated_notices import Told, still_to_tell, told_after
 from dockersweep.units import format_instant
 
@@ -139,21 +139,12 @@ class Sweeps:
         return cause, result
 
     def _sweep_ended(self, cause: SweepCause, result: ChildResult, settings: WatchSettings) -> None:
-        end = SweepEnd(
-            cause=cause,
-            exit_status=result.exit_status,
-            has_outcome=result.has_outcome,
-            removed=result.removed,
-            target_began=result.target_began,
-            target_reached=result.target_reached,
-            is_busy=result.is_busy,
-        )
         self._told = told_after(self._told, result, time.monotonic())
         now = self._ended_at = time.monotonic()
-        pause = pause_seconds(end, settings, self._found_enough)
+        pause = pause_seconds(cause, result, settings, self._found_enough)
         found_enough = cause == "space" and result.has_outcome and not result.target_began
         self._found_enough = self._found_enough + 1 if found_enough else 0
-        self.no_rules_before = now + settings.backoff.seconds if tries_rules_again(end) else None
+        self.no_rules_before = now + settings.backoff.seconds if tries_rules_again(cause, result) else None
         self.no_space_before = None if pause is None else now + pause
         self._tell_end(cause, result)
         key = (cause, result.exit_status)

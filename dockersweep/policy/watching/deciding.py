@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from dockersweep.model.policy import WatchSettings
-from dockersweep.model.watching import SweepCause
+from dockersweep.model.watching import ChildResult, SweepCause
 
 Wait = Literal["settling", "backing-off", "no-engine"]
 """Why a sweep that is due does not begin: something was pulled, loaded or built a moment ago; the last sweep did not
@@ -79,47 +79,31 @@ def _settled_at(situation: Situation, settings: WatchSettings) -> float:
     return min(quiet_at, since + settings.settle_at_most.seconds)
 
 
-class SweepEnd(Struct, frozen=True, kw_only=True):
-    """How a sweep ended, as far as it matters for the next one."""
-
-    cause: SweepCause
-    exit_status: int
-    has_outcome: bool
-    """Whether it came so far that there is an outcome; without one it did not even begin to remove."""
-    removed: int
-    target_began: bool
-    """Whether it found the target asking for space."""
-    target_reached: bool | None
-    """None without a target that began, and where that is not known."""
-    is_busy: bool = False
-    """Whether it did not begin because another run was at work."""
-
-
 SOON_SECONDS = 5
 """How long no sweep is made for space after one that found enough; twice as long after each further one."""
 _FOR_GOOD = (2, 4)
 """The exit statuses that a sweep would have again: something is wrong with its files, or it is over a limit."""
 
 
-def pause_seconds(end: SweepEnd, settings: WatchSettings, found_enough: int) -> int | None:
-    """Return how long no sweep is made for space after this one; None for no pause.
+def pause_seconds(cause: SweepCause, result: ChildResult, settings: WatchSettings, found_enough: int) -> int | None:
+    """Return how long no sweep is made for space after one; None for no pause.
 
     `found_enough` is how many in a row before it found that there was enough space: what an engine takes while it
     unpacks an image is free a moment later.
     """
     backoff = settings.backoff.seconds
-    if end.exit_status or end.target_reached is False:
+    if result.exit_status or result.target_reached is False:
         return backoff
-    if end.cause != "space":
+    if cause != "space":
         return None
-    if not end.target_began:
+    if not result.target_began:
         return min(backoff, SOON_SECONDS << min(found_enough, 20))
-    return None if end.removed else backoff
+    return None if result.removed else backoff
 
 
-def tries_rules_again(end: SweepEnd) -> bool:
+def tries_rules_again(cause: SweepCause, result: ChildResult) -> bool:
     """Whether rules that were due are tried again after a while: the sweep could not begin, as another run was at work
     or the engine did not answer, and would not fail again in the same way."""
-    if end.cause != "schedule" or end.has_outcome or not end.exit_status:
+    if cause != "schedule" or result.has_outcome or not result.exit_status:
         return False
-    return end.is_busy or end.exit_status not in _FOR_GOOD
+    return result.is_busy or result.exit_status not in _FOR_GOOD

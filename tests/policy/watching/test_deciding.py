@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dockersweep.model.policyfile import WatchTable
+from dockersweep.model.watching import ChildResult, SweepCause
 from dockersweep.policy.language.watch_checks import watch_of
-from dockersweep.policy.watching.deciding import Choice, Situation, SweepEnd, choose, pause_seconds, tries_rules_again
+from dockersweep.policy.watching.deciding import Choice, Situation, choose, pause_seconds, tries_rules_again
 from tests.rig.examples import examples
 
 SETTINGS = watch_of(WatchTable(settle="2m", settle_at_most="20m", backoff="10m"))
@@ -95,12 +96,11 @@ def test_it_sweeps_for_what_is_due_and_waits_never_longer_than_it_says(now: Situ
         assert choose(later, SETTINGS).waits in (None, "settling" if choice.waits == "backing-off" else None)
 
 
-def end(**changes: object) -> SweepEnd:
+def result(**changes: object) -> ChildResult:
     base: dict[str, object] = {
-        "cause": "space", "exit_status": 0, "has_outcome": True, "removed": 3, "target_began": True,
-        "target_reached": True,
+        "exit_status": 0, "has_outcome": True, "removed": 3, "target_began": True, "target_reached": True,
     }  # fmt: skip
-    return SweepEnd(**{**base, **changes})  # type: ignore[arg-type]
+    return ChildResult(**{**base, **changes})  # type: ignore[arg-type]
 
 
 NO_OUTCOME = {"has_outcome": False, "removed": 0, "target_began": False, "target_reached": None}
@@ -108,39 +108,39 @@ FOUND_ENOUGH = {"removed": 0, "target_began": False, "target_reached": None}
 
 
 @pytest.mark.parametrize(
-    ("changes", "found_enough", "pause"),
+    ("cause", "changes", "found_enough", "pause"),
     [
-        ({}, 0, None),
-        ({"target_reached": None}, 0, None),
-        ({"target_reached": False, "exit_status": 3}, 0, 600),
+        ("space", {}, 0, None),
+        ("space", {"target_reached": None}, 0, None),
+        ("space", {"target_reached": False, "exit_status": 3}, 0, 600),
         # Nothing may go, or not enough.
-        ({"removed": 0, "target_reached": None}, 0, 600),
-        ({**NO_OUTCOME, "exit_status": 4}, 0, 600),
+        ("space", {"removed": 0, "target_reached": None}, 0, 600),
+        ("space", {**NO_OUTCOME, "exit_status": 4}, 0, 600),
         # The engine has unpacked its image by now; but what statvfs tells and a sweep finds may differ for ever.
-        (FOUND_ENOUGH, 0, 5),
-        (FOUND_ENOUGH, 3, 40),
-        (FOUND_ENOUGH, 1000, 600),
-        ({"cause": "schedule", "removed": 0, "target_began": False, "target_reached": None}, 0, None),
-        ({"cause": "schedule", "removed": 0, "target_reached": False, "exit_status": 3}, 0, 600),
+        ("space", FOUND_ENOUGH, 0, 5),
+        ("space", FOUND_ENOUGH, 3, 40),
+        ("space", FOUND_ENOUGH, 1000, 600),
+        ("schedule", FOUND_ENOUGH, 0, None),
+        ("schedule", {"removed": 0, "target_reached": False, "exit_status": 3}, 0, 600),
     ],
 )
 def test_for_how_long_no_sweep_is_made_for_space(
-    changes: dict[str, object], found_enough: int, pause: int | None
+    cause: SweepCause, changes: dict[str, object], found_enough: int, pause: int | None
 ) -> None:
-    assert pause_seconds(end(**changes), SETTINGS, found_enough) == pause
+    assert pause_seconds(cause, result(**changes), SETTINGS, found_enough) == pause
 
 
 @pytest.mark.parametrize(
-    ("changes", "again"),
+    ("cause", "changes", "again"),
     [
-        ({"cause": "schedule"}, False),
-        ({"cause": "schedule", "exit_status": 3}, False),
-        ({**NO_OUTCOME, "cause": "schedule", "exit_status": 5}, True),
-        ({**NO_OUTCOME, "cause": "schedule", "exit_status": 1}, True),
-        ({**NO_OUTCOME, "cause": "schedule", "exit_status": 4}, False),
-        ({**NO_OUTCOME, "cause": "schedule", "exit_status": 4, "is_busy": True}, True),
-        ({**NO_OUTCOME, "cause": "space", "exit_status": 5}, False),
+        ("schedule", {}, False),
+        ("schedule", {"exit_status": 3}, False),
+        ("schedule", {**NO_OUTCOME, "exit_status": 5}, True),
+        ("schedule", {**NO_OUTCOME, "exit_status": 1}, True),
+        ("schedule", {**NO_OUTCOME, "exit_status": 4}, False),
+        ("schedule", {**NO_OUTCOME, "exit_status": 4, "is_busy": True}, True),
+        ("space", {**NO_OUTCOME, "exit_status": 5}, False),
     ],
 )
-def test_which_rules_are_tried_again(changes: dict[str, object], again: bool) -> None:
-    assert tries_rules_again(end(**changes)) == again
+def test_which_rules_are_tried_again(cause: SweepCause, changes: dict[str, object], again: bool) -> None:
+    assert tries_rules_again(cause, result(**changes)) == again
