@@ -145,9 +145,9 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     require_ledger: bool
     keep_history: "Age"
     notifies: bool
+    """Whether those are told whom the policy names."""
     caller_tells_end: bool = False
     """Whether what started this run says itself, as text, how it ended."""
-    """Whether those are told whom the policy names."""
     on_untold: "Callable[[str], None] | None" = None
     """Called with why somebody could not be told, in place of a warning on standard error. Set for one of several
     hosts, whose standard error nobody reads."""

@@ -6,6 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from dockersweep.model.disk import Disk
+from dockersweep.model.policy import NotifyOn
 from dockersweep.model.quantities import Bytes, Instant
 
 SweepCause = Literal["schedule", "space"]
@@ -29,7 +30,7 @@ class LastSweep(Struct, frozen=True, kw_only=True):
     started_at: Instant
     finished_at: Instant
     exit_status: int
-    removed: int
+    removed: int | None
     freed_bytes: Bytes | None
     target_reached: bool | None
     """None without a target, and where it is not known."""
@@ -109,6 +110,11 @@ class ChildResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The error that ended it."""
     is_busy: bool = False
     """Whether that is another run at work on the engine."""
+    broke_off: bool = False
+    """Whether it ended without telling anything: what it did is not known, and it has told nobody whom the policy
+    names."""
+    events: tuple[NotifyOn, ...] = ()
+    """How a sweep ended, in the words of [notify] on; empty where that is told to nobody."""
     look: Look | None = None
     """None where it could not scan."""
     has_outcome: bool = False

@@ -383,7 +383,7 @@ def test_a_sweep_of_a_watcher_tells(program: Program, box: FakeEngine) -> None:
             time.sleep(0.05)
     finally:
         child.close()
-    assert (result.exit_status, result.removed) == (0, 2)
+    assert (result.exit_status, result.removed, result.events) == (0, 2, ("removed",))
     [told] = program.told
     assert told["DOCKERSWEEP_EVENTS"] == "removed"
 

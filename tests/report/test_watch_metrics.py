@@ -108,8 +108,9 @@ def test_what_is_not_known_is_left_out() -> None:
     quiet = exposed(watch_state(), is_reported=None)
     for absent in ("last_sweep", "next_sweep", "target_begins", "disk", "reported"):
         assert f"{PREFIX}{absent}" not in quiet
-    unmeasured = told(watch_state(last_sweep=last_sweep(freed_bytes=None, target_reached=None)))
-    assert value(unmeasured, "last_sweep_freed_bytes") is value(unmeasured, "last_sweep_target_reached") is None
+    unmeasured = told(watch_state(last_sweep=last_sweep(removed=None, freed_bytes=None, target_reached=None)))
+    for absent in ("removed", "freed_bytes", "target_reached"):
+        assert value(unmeasured, f"last_sweep_{absent}") is None
 
 
 @pytest.mark.parametrize("is_so", [True, False])

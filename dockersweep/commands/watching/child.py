@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from dockersweep.commands.event_log import EventLog
 from dockersweep.commands.options import OutputOptions, ReportOptions, RunOptions, WatchOptions
 from dockersweep.errors import BusyError, DockersweepError
-from dockersweep.model.policy import Policy
+from dockersweep.model.policy import NotifyOn, Policy
 from dockersweep.model.watching import ChildResult, Look
 from dockersweep.policy.language.flags import flags_typed
 
@@ -96,17 +96,23 @@ class _Sweep:
         try:
             status = sweep(shown, self._policy, flags_typed(self._flags), self._on_scan)
         except DockersweepError as error:
-            return replace(self._told(error.exit_status), problem=str(error), is_busy=isinstance(error, BusyError))
-        return self._told(status)
+            return replace(self._told(error.exit_status, str(error)), is_busy=isinstance(error, BusyError))
+        return self._told(status, None)
 
     def _on_scan(self, survey: "Survey", run: "RunResult") -> None:
         from dockersweep.policy.watching.disk_target import look_of
 
         self._look, self._run = look_of(survey, self._policy.target), run
 
-    def _told(self, status: int) -> ChildResult:
+    def _told(self, status: int, problem: str | None) -> ChildResult:
         document = None if self._run is None else self._run.document
-        base = ChildResult(exit_status=status, look=self._look, run=None if self._run is None else self._run.run)
+        base = ChildResult(
+            exit_status=status,
+            problem=problem,
+            look=self._look,
+            run=None if self._run is None else self._run.run,
+            events=self._events(problem),
+        )
         if document is None:
             return base
         target = document.target
@@ -120,3 +126,11 @@ class _Sweep:
             target_reached=None if target is None else target.reached,
             target=None if target is None else target.text,
         )
+
+    def _events(self, problem: str | None) -> tuple[NotifyOn, ...]:
+        if self._policy.notify is None or not self._options.notifies:
+            return ()
+        from dockersweep.commands.running.execution import RunResult
+        from dockersweep.commands.running.notifying import events_of
+
+        return events_of(self._run or RunResult(), problem)

@@ -137,7 +137,7 @@ class Child:
         with suppress(msgspec.DecodeError, ValueError):
             return msgspec.json.decode(bytes(self._received), type=ChildResult)
         why = f"was ended by signal {status - 128}" if status > 128 else f"broke off with exit status {status}"
-        return ChildResult(exit_status=status or NO_RESULT, problem=f"its process {why}")
+        return ChildResult(exit_status=status or NO_RESULT, problem=f"its process {why}", broke_off=True)
 
 
 def _handed_over(policy: Policy) -> bytes:

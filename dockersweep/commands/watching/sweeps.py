@@ -120,7 +120,7 @@ class Sweeps:
     def ended(self, settings: WatchSettings) -> tuple[SweepCause | None, ChildResult] | None:
         """Return what a child came to that has ended since, with the cause of a sweep; None for none."""
         if self._child is None and self.sweeping is not None:
-            result = ChildResult(exit_status=1, problem="its process could not be started")
+            result = ChildResult(exit_status=1, problem="its process could not be started", broke_off=True)
         elif self._child is None or (found := self._child.poll()) is None:
             return None
         else:
@@ -154,7 +154,7 @@ class Sweeps:
             started_at=self._began_at,
             finished_at=datetime.now(UTC),
             exit_status=result.exit_status,
-            removed=result.removed,
+            removed=None if result.broke_off else result.removed,
             freed_bytes=result.freed_bytes,
             target_reached=result.target_reached,
             run=result.run,

@@ -73,7 +73,8 @@ class WatchLog(EventLog):
         text = f"sweep {_WHY_SWEEP[cause]} ended: {_ended(result)}{then}"
         self._tell(
             WARNING if result.exit_status else INFORMATION, "sweep-ends", text,
-            cause=cause, exit_status=result.exit_status, removed=result.removed, freed_bytes=result.freed_bytes,
+            cause=cause, exit_status=result.exit_status, removed=None if result.broke_off else result.removed,
+            freed_bytes=result.freed_bytes,
             target_reached=None if result.target_reached is None else int(result.target_reached), run=result.run,
         )  # fmt: skip
 

@@ -3,7 +3,7 @@
 After either it sweeps again within minutes, and nobody wants a mail for each.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
@@ -11,22 +11,11 @@ from dockersweep.model.policy import NotifyOn, NotifySettings
 from dockersweep.model.watching import ChildResult
 
 REPEAT_SECONDS = 86_400.0
-SOME_FAILED = 3
-"""The exit status of a run in which removals failed, or that missed its target."""
+_LASTING: tuple[NotifyOn, ...] = ("failed", "target-missed")
+"""What of the end of a sweep may last until the next one."""
 
 Told = Mapping[NotifyOn, float]
 """What lasts -> when it was told, in seconds of the monotonic clock."""
-
-
-def lasting(result: ChildResult) -> Collection[NotifyOn]:
-    """Return what of the end of a sweep may last until the next one."""
-    events: list[NotifyOn] = []
-    has_missed = result.target is not None and not result.target_reached
-    if result.problem is not None or result.failed or result.exit_status not in (0, SOME_FAILED if has_missed else 0):
-        events.append("failed")
-    if has_missed:
-        events.append("target-missed")
-    return events
 
 
 def still_to_tell(settings: NotifySettings, told: Told, now: float) -> NotifySettings:
@@ -36,8 +25,10 @@ def still_to_tell(settings: NotifySettings, told: Told, now: float) -> NotifySet
 
 
 def told_after(told: Told, result: ChildResult, now: float) -> Told:
-    """Return what is told now, after a sweep that had `still_to_tell`; one that another run held up tells nothing."""
-    if result.is_busy:
+    """Return what is told now, after a sweep that had `still_to_tell`; one that another run held up, or that broke off,
+    has told nothing."""
+    if result.is_busy or result.broke_off:
         return told
-    is_new = {event: event not in told or now - told[event] >= REPEAT_SECONDS for event in lasting(result)}
+    lasting = [event for event in _LASTING if event in result.events]
+    is_new = {event: event not in told or now - told[event] >= REPEAT_SECONDS for event in lasting}
     return {event: now if new else told[event] for event, new in is_new.items()}

@@ -76,7 +76,9 @@ def test_what_it_writes_is_its_result(monkeypatch: pytest.MonkeyPatch, played: l
 def test_one_that_breaks_off(
     monkeypatch: pytest.MonkeyPatch, played: list[Child], code: str, status: int, problem: str
 ) -> None:
-    assert result_of(start(monkeypatch, played, code)) == ChildResult(exit_status=status, problem=problem)
+    assert result_of(start(monkeypatch, played, code)) == ChildResult(
+        exit_status=status, problem=problem, broke_off=True
+    )
 
 
 def test_what_it_writes_just_before_its_end_is_its_result(monkeypatch: pytest.MonkeyPatch, played: list[Child]) -> None:
@@ -128,7 +130,7 @@ def test_one_that_hangs_is_told_to_end_and_then_killed(monkeypatch: pytest.Monke
     code = "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
     child = start(monkeypatch, played, code, "--removal-timeout", "1s")
     begun = time.monotonic()
-    assert result_of(child) == ChildResult(exit_status=137, problem="its process was ended by signal 9")
+    assert result_of(child) == ChildResult(exit_status=137, problem="its process was ended by signal 9", broke_off=True)
     assert time.monotonic() - begun < 20
 
 

@@ -2,43 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-
-import pytest
+from collections.abc import Collection
 
 from dockersweep.model.policy import NotifyOn, NotifySettings
 from dockersweep.model.watching import ChildResult
-from dockersweep.policy.watching.repeated_notices import REPEAT_SECONDS, Told, lasting, still_to_tell, told_after
+from dockersweep.policy.watching.repeated_notices import REPEAT_SECONDS, Told, still_to_tell, told_after
 
 SETTINGS = NotifySettings(urls=("json://a",), timeout_seconds=30)
-GOOD = ChildResult(exit_status=0, has_outcome=True, removed=3)
-FAILED = ChildResult(exit_status=3, has_outcome=True, failed=1)
-MISSED = ChildResult(exit_status=3, has_outcome=True, target="no more", target_reached=False)
-UNKNOWN = ChildResult(exit_status=3, has_outcome=True, target="not known")
-REACHED = ChildResult(exit_status=0, has_outcome=True, target="", target_reached=True)
-REFUSED = ChildResult(exit_status=4, problem="over a limit")
-KILLED = ChildResult(exit_status=137, problem="its process was ended by signal 9")
-BUSY = ChildResult(exit_status=4, problem="another run", is_busy=True)
-FAILED_AND_MISSED = ChildResult(exit_status=3, failed=2, target="no more", target_reached=False)
-UNRECORDED = ChildResult(exit_status=3, has_outcome=True)
-
-
-@pytest.mark.parametrize(
-    ("result", "events"),
-    [
-        (GOOD, []),
-        (REACHED, []),
-        (FAILED, ["failed"]),
-        (MISSED, ["target-missed"]),
-        (UNKNOWN, ["target-missed"]),
-        (REFUSED, ["failed"]),
-        (KILLED, ["failed"]),
-        (FAILED_AND_MISSED, ["failed", "target-missed"]),
-        (UNRECORDED, ["failed"]),
-    ],
-)
-def test_what_may_last(result: ChildResult, events: Sequence[NotifyOn]) -> None:
-    assert lasting(result) == events
+REACHED = ChildResult(exit_status=0, events=("removed",))
+MISSED = ChildResult(exit_status=3, events=("removed", "target-missed"))
+REFUSED = ChildResult(exit_status=4, problem="over a limit", events=("failed",))
+KILLED = ChildResult(exit_status=137, problem="its process was ended by signal 9", broke_off=True)
+BUSY = ChildResult(exit_status=4, problem="another run", is_busy=True, events=("failed",))
+FAILED_AND_MISSED = ChildResult(exit_status=3, events=("failed", "target-missed"))
 
 
 def told_of(*results: tuple[float, ChildResult]) -> list[Collection[NotifyOn]]:
@@ -73,3 +49,8 @@ def test_a_failure_is_told_beside_a_target_that_stays_missed() -> None:
 def test_another_run_at_work_neither_ends_nor_begins_anything() -> None:
     assert told_of((0, MISSED), (600, BUSY), (1200, MISSED)) == [ALL, NOT_MISSED, NOT_MISSED]
     assert told_of((0, BUSY), (600, REFUSED), (1200, REFUSED)) == [ALL, ALL, ("removed", "target-missed")]
+
+
+def test_one_that_broke_off_has_told_nobody() -> None:
+    assert told_of((0, KILLED), (600, REFUSED), (1200, REFUSED)) == [ALL, ALL, ("removed", "target-missed")]
+    assert told_of((0, MISSED), (600, KILLED), (1200, MISSED)) == [ALL, NOT_MISSED, NOT_MISSED]
