@@ -20,9 +20,8 @@ LOOK_AGAIN_SECONDS = 3_600.0
 LOOK_RETRY_SECONDS = 60.0
 LOOK_SOON_SECONDS = 600.0
 """How often they are looked for while a disk is short of space that the target is not about."""
-
-
 TOLD_AGAIN_SECONDS = 3_600.0
+"""After how long it is told again that nothing comes of a sweep."""
 
 
 class _Lasting(NamedTuple):
@@ -66,7 +65,8 @@ class Sweeps:
         self._looked_at = self._ended_at = float("-inf")
         self._found_enough = 0
         self._lasting: _Lasting | None = None
-        self._told_at = 0.0
+        self._told_at = float("-inf")
+        self._is_ending = False
 
     @property
     def is_busy(self) -> bool:
@@ -130,7 +130,7 @@ class Sweeps:
         cause, self.sweeping = self.sweeping, None
         if cause is not None:
             self._sweep_ended(cause, result, settings)
-        elif result.problem is not None and self._had_look:
+        elif result.problem is not None and self._had_look and not self._is_ending:
             self._log.notice(f"the engine's disks could not be looked for: {result.problem}; trying again")
         self._had_look = result.look is not None
         if result.look is not None:
@@ -165,21 +165,24 @@ class Sweeps:
         lasting = _lasting(cause, result)
         now = time.monotonic()
         if lasting is None or lasting != self._lasting or now - self._told_at >= TOLD_AGAIN_SECONDS:
-            self._log.sweep_ends(cause, result, self._then(result))
+            self._log.sweep_ends(cause, result, self._then(cause, result))
             self._told_at = now
         self._lasting = lasting
 
-    def _then(self, result: ChildResult) -> str:
-        before = self.no_space_before if self.no_rules_before is None else self.no_rules_before
-        if before is None or (result.has_outcome and not result.target_began):
+    def _then(self, cause: SweepCause, result: ChildResult) -> str:
+        if self._is_ending:
             return ""
-        at = format_instant(datetime.fromtimestamp(time.time() + before - time.monotonic(), UTC))
         if result.problem is not None:
-            return f"; tried again from {at} on"
-        return f"; no sweep for space before {at}"
+            # Rules that would fail again in the same way are next tried when they are due again.
+            before = self.no_rules_before if cause == "schedule" else self.no_space_before
+            return "" if before is None else f"; tried again from {_at(before)} on"
+        if self.no_space_before is None or not result.target_began:
+            return ""
+        return f"; no sweep for space before {_at(self.no_space_before)}"
 
     def stop(self, number: int) -> None:
-        """Hand a signal to the child."""
+        """Hand a signal to the child, which is the last."""
+        self._is_ending = True
         if self._child is not None:
             self._child.end(number)
 
@@ -188,3 +191,8 @@ class Sweeps:
         if self._child is not None:
             self._child.close()
             self._child = None
+
+
+def _at(seconds: float) -> str:
+    """Return an instant of the monotonic clock as the clock on the wall will show it."""
+    return format_instant(datetime.fromtimestamp(time.time() + seconds - time.monotonic(), UTC))

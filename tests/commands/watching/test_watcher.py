@@ -27,7 +27,7 @@ def watcher() -> Iterator[Watcher]:
 def play(monkeypatch: pytest.MonkeyPatch, engine: Engine | None) -> None:
     """Have events come from an engine; None is one that has not told yet which it is."""
     monkeypatch.setattr(Recorder, "state", EventState(is_connected=True))
-    monkeypatch.setattr(Recorder, "record", lambda recorder: setattr(recorder, "engine", engine))
+    monkeypatch.setattr(Recorder, "engine_there", engine)
 
 
 def test_a_sweep_that_has_ended_is_published_with_how_it_ended(watcher: Watcher) -> None:
