@@ -41,7 +41,7 @@ class Systemd:
             return
         address = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
         # A manager that does not listen misses this one only; the loop must not wait for it.
-        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.setblocking(False)
             sender.sendto(text.encode(), address)
 
