@@ -1,4 +1,4 @@
-"""What a watcher knows of itself: its metrics, its health and the line that systemd shows are made of it."""
+"""What a watcher knows of itself, of which its metrics and its health are made, and what its parts tell each other."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -31,6 +31,7 @@ class LastSweep(Struct, frozen=True, kw_only=True):
     finished_at: Instant
     exit_status: int
     removed: int | None
+    """None where its process broke off."""
     freed_bytes: Bytes | None
     target_reached: bool | None
     """None without a target, and where it is not known."""
@@ -136,14 +137,9 @@ class WatchState(Struct, frozen=True, kw_only=True):
 
     started_at: Instant
     endpoint: str
-    engine: str | None
-    """The name of the engine; None until it has answered."""
     events: EventState
-    policy_source: str
     policy_problem: str | None = None
     """Why the policy file as it is now is not in force, and an earlier one is."""
-    target: str | None = None
-    """What the target asks for, in words; None without a target."""
     disks: tuple[WatchedDisk, ...] = ()
     sweeping: SweepCause | None = None
     """Why a sweep is under way; None for none."""

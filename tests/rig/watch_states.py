@@ -31,8 +31,8 @@ def last_sweep(**fields: Any) -> LastSweep:
 def watch_state(**fields: Any) -> WatchState:
     """A watcher that has just started, and is well."""
     told: dict[str, Any] = {
-        "started_at": NOW - timedelta(hours=1), "endpoint": BOX, "engine": "box", "events": events(),
-        "policy_source": "/etc/dockersweep.toml", "ticked_at": TICKED_AT, **fields,
+        "started_at": NOW - timedelta(hours=1), "endpoint": BOX, "events": events(),
+        "ticked_at": TICKED_AT, **fields,
     }  # fmt: skip
     return WatchState(**told)
 
@@ -41,7 +41,6 @@ def busy_watch_state() -> WatchState:
     """A watcher of which everything is known."""
     return watch_state(
         events=events(gaps=2, gap_seconds=90.5),
-        target="at most 80% used",
         disks=(
             WatchedDisk(name="/var/lib/docker", total_bytes=1000, free_bytes=100, begins=True),
             WatchedDisk(name="/srv", total_bytes=500, free_bytes=400, begins=None),

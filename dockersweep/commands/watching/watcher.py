@@ -305,16 +305,11 @@ class Watcher:
         return "watching" if self._next_at is None else f"watching; rules next at {format_instant(self._next_at)}"
 
     def _state_now(self) -> WatchState:
-        policy = self._policy.policy
-        engine = self._engine
         return WatchState(
             started_at=self._started_at,
             endpoint=self._endpoint,
-            engine=None if engine is None else engine.name,
             events=self._recorder.state,
-            policy_source=policy.source,
             policy_problem=self._policy.problem,
-            target=None if policy.target is None else target_words(policy.target),
             disks=self._disks.disks,
             sweeping=self._sweeps.sweeping,
             waits=self._waits,
