@@ -36,6 +36,8 @@ CATCH_UP_SECONDS = 2.0
 LAST_COMPARED = 500
 """How many of the last events are looked for in the stream."""
 MANY_PENDING = 5_000
+MANY_FAILURES = 5
+"""An engine that ends fails one comparison, or a few."""
 REOPEN_SECONDS = 10.0
 MOST_PARTS = 9
 """Of the span of a minute; with more, all of it between the first and the last is one."""
@@ -74,6 +76,9 @@ class Recorder:
         """Of containers of Podman that were gone before somebody could look."""
         self._gaps: list[EventGap] = []
         self._gap_count, self._gap_seconds = 0, 0.0
+        self._failures = 0
+        """How many comparisons in a row could not be made."""
+        self._failure: str | None = None
         self._has_lost = False
         """Whether the inbox was too full since the last comparison."""
 
@@ -92,6 +97,12 @@ class Recorder:
     def engine_problem(self) -> str | None:
         """Why the engine cannot be reached, one sentence; None while it can."""
         return self._follower.problem
+
+    @property
+    def comparison_problem(self) -> str | None:
+        """Why what came cannot be compared with what the engine keeps, one sentence, where that has failed again and
+        again; None where it has not."""
+        return self._failure if self._failures >= MANY_FAILURES else None
 
     @property
     def state(self) -> EventState:
@@ -134,8 +145,11 @@ class Recorder:
             self._write_received(may_move=False)
             return False
         try:
-            return self._compare(connected)
-        except EngineError:
+            is_kept = self._compare(connected)
+            self._failures, self._failure = 0, None
+            return is_kept
+        except EngineError as error:
+            self._failures, self._failure = self._failures + 1, str(error)
             # Where the engine does not answer, its stream may be dead too.
             connected.interrupt()
             self._write_received(may_move=False)

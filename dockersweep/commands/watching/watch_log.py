@@ -53,6 +53,11 @@ class WatchLog(EventLog):
         priority = INFORMATION if gap.why == "not watched" else WARNING
         self._tell(priority, "gap", text, begins_at=begins, ends_at=ends, why=gap.why)
 
+    def uncompared(self, problem: str) -> None:
+        """Report that nothing proves that all events came."""
+        text = f"whether all events came is not known, and what is used meanwhile counts as unknown: {problem}"
+        self._tell(WARNING, "uncompared", text, problem=problem)
+
     def gaps(self, summed: SummedGaps) -> None:
         """Report many gaps as one."""
         begins, ends = format_instant(summed.begins_at), format_instant(summed.ends_at)

@@ -60,6 +60,7 @@ class Watcher:
         self._due_since: float | None = None
         self._told_wait: tuple[SweepCause, str] | None = None
         self._told_away = False
+        self._told_comparison = False
         self._absences = Absences()
         self._gaps = GapNotices()
         self._away_since: float | None = time.monotonic()
@@ -152,6 +153,11 @@ class Watcher:
         if events.ledger_problem != self._told_ledger:
             self._told_ledger = events.ledger_problem
             self.log.ledger(events.ledger_problem)
+        if (problem := self._recorder.comparison_problem) is None:
+            self._told_comparison = False
+        elif not self._told_comparison:
+            self._told_comparison = True
+            self.log.uncompared(problem)
         now, engine = time.monotonic(), self._recorder.engine_there
         if engine is None:
             self._away_since = self._away_since or now

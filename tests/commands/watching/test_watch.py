@@ -274,3 +274,13 @@ def test_its_sweeps_import_nothing_of_the_folder_it_was_started_in(
             assert watcher.until("sweep-ends")["removed"] == 1, watcher.told
         finally:
             watcher.close()
+
+
+def test_an_engine_that_tells_no_events_up_to_now_is_said_to_prove_nothing(tmp_path: Path) -> None:
+    with engine_with() as engine:
+        engine.replies["/events"] = lambda handler: (500, b"no") if "until=" in handler.path else follow(handler)
+        with watcher_on(engine, policy(tmp_path, sweep="never")) as watcher:
+            told = watcher.until("uncompared")
+            assert "GET /events with 500: no" in told["text"]
+            time.sleep(2)
+            assert sum(one["event"] == "uncompared" for one in watcher.events) == 1

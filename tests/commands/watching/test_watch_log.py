@@ -44,6 +44,10 @@ BUSY = ChildResult(exit_status=4, problem="nothing removed: process 7 is at work
             "and keeps no events; what was used then is not known"),
         ),
         (
+            lambda log: log.uncompared("the engine refused"), 4,
+            "whether all events came is not known, and what is used meanwhile counts as unknown: the engine refused",
+        ),
+        (
             lambda log: log.gaps(MANY), 4,
             ("events were missed 40 more times, 2 minutes in all, from 2026-11-24 12:00:00 UTC to 2026-11-24 12:09:00 "
             "UTC, the last time because the connection was lost, and the engine no longer has what came meanwhile"),
