@@ -115,8 +115,8 @@ a ledger that is required and cannot be written."""
 
 
 class FailureDocument(Struct, frozen=True, kw_only=True):
-    """A run that ended before its first removal, refused or failed: the document dockersweep.failure/1, which only the
-    program of [notify] gets."""
+    """A run that ended before its first removal, refused or failed, or one of a watcher whose process was killed: the
+    document dockersweep.failure/1, which only the program of [notify] gets."""
 
     schema: Literal["dockersweep.failure/1"]
     verb: str

@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from dockersweep.model.disk import Disk
-from dockersweep.model.policy import NotifyOn
+from dockersweep.model.policy import NotifyOn, Policy
 from dockersweep.model.quantities import Bytes, Instant
 
 SweepCause = Literal["schedule", "space"]
@@ -130,6 +130,14 @@ class ChildResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     target: str | None = None
     """The last measurement for the target, in words."""
     run: int | None = None
+
+
+class ChildTask(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What such a process gets on its standard input."""
+
+    policy: Policy
+    broken: ChildResult | None = None
+    """The sweep that broke off of which it tells whom the policy names; None for any other work."""
 
 
 class WatchState(Struct, frozen=True, kw_only=True):

@@ -21,13 +21,18 @@ from dockersweep.commands.options import PolicyOptions, WatchOptions, options_of
 from dockersweep.commands.running.opening import notified
 from dockersweep.commands.swarming.policy import policy_for_nodes
 from dockersweep.commands.watching.children import Child
+from dockersweep.commands.watching.sweeps import Sweeps
+from dockersweep.commands.watching.watch_log import WatchLog
 from dockersweep.errors import BusyError, RefusedError
 from dockersweep.ledger import FILE_NAME
 from dockersweep.model.document_schemas import json_schema
 from dockersweep.model.policy import NotifySettings
+from dockersweep.model.policyfile import WatchTable
+from dockersweep.model.watching import ChildTask
 from dockersweep.parser import parse
 from dockersweep.policy.language.flags import PolicyFlags
 from dockersweep.policy.language.reading import read_policy
+from dockersweep.policy.language.watch_checks import watch_of
 from tests.commands.calling import Caller, needs_root
 from tests.commands.test_guard_rails import deletes, removable
 from tests.rig.fake_engine import FakeEngine, Handler, Reply, fake_engine, reply
@@ -375,7 +380,7 @@ def test_a_sweep_of_a_watcher_tells(program: Program, box: FakeEngine) -> None:
     options = options_of(parse(["-H", box.url, "watch", "--yes-first-time", "--policy", str(program.policy)]))
     assert isinstance(options, WatchOptions)
     words = ("-H", box.url, "watch", "--yes-first-time", "--policy", str(program.policy))
-    child = Child("sweep", replace(options, command_line=words), policy)
+    child = Child("sweep", replace(options, command_line=words), ChildTask(policy=policy))
     try:
         deadline = time.monotonic() + 30
         while (result := child.poll()) is None:
@@ -386,6 +391,32 @@ def test_a_sweep_of_a_watcher_tells(program: Program, box: FakeEngine) -> None:
     assert (result.exit_status, result.removed, result.events) == (0, 2, ("removed",))
     [told] = program.told
     assert told["DOCKERSWEEP_EVENTS"] == "removed"
+
+
+def test_a_sweep_of_a_watcher_that_was_killed_is_told_of_once_a_day(program: Program, box: FakeEngine) -> None:
+    words = ("-H", box.url, "watch", "--log-format", "json", "--policy", str(program.policy))
+    options = options_of(parse(words))
+    assert isinstance(options, WatchOptions)
+    policy = read_policy(program.policy.read_bytes(), "the policy")
+    sweeps = Sweeps(options, WatchLog("json"))
+    try:
+        for _ in range(2):
+            sweeps.sweep("schedule", None, policy)
+            assert sweeps._child is not None
+            os.kill(sweeps._child.pid, signal.SIGKILL)
+            deadline = time.monotonic() + 60
+            while sweeps.is_busy:
+                assert time.monotonic() < deadline
+                sweeps.ended(watch_of(WatchTable()))
+                time.sleep(0.05)
+            [told] = program.told
+    finally:
+        sweeps.close()
+    fits(told["document"])
+    assert told["document"]["error"] == "its process was ended by signal 9"
+    assert (told["DOCKERSWEEP_EVENTS"], told["DOCKERSWEEP_EXIT_STATUS"]) == ("failed", "137")
+    assert told["DOCKERSWEEP_TITLE"].endswith("a sweep of the watcher failed")
+    assert not deletes(box)
 
 
 # Whom root trusts.

@@ -52,7 +52,7 @@ def notifying(policy: Policy, settings: NotifySettings, options: RunOptions, res
         raise
     finally:
         if result.document is not None or problem is not None:
-            _Notifier(settings, policy.source, options).try_to_tell(result, problem)
+            Notifier(settings, policy.source, options).try_to_tell(result, problem)
 
 
 def _faults(settings: NotifySettings) -> tuple[ScanWarning, ...]:
@@ -78,7 +78,7 @@ def events_of(result: RunResult, problem: str | None) -> tuple[NotifyOn, ...]:
     return tuple(events) or ("silent",)
 
 
-class _Notifier:
+class Notifier:
     """Tells how one run ended."""
 
     def __init__(self, settings: NotifySettings, policy_source: str, options: RunOptions) -> None:

@@ -1,4 +1,5 @@
-"""What a process of its own does for a watcher: it scans, sweeps, or writes the metrics of a report.
+"""What a process of its own does for a watcher: it scans, sweeps, writes the metrics of a report, or tells others of a
+sweep that broke off.
 
 `dockersweep/watch_child.py` is its entry; the watcher stays small, and goes round meanwhile.
 """
@@ -15,25 +16,24 @@ from dockersweep.commands.event_log import EventLog
 from dockersweep.commands.options import OutputOptions, ReportOptions, RunOptions, WatchOptions
 from dockersweep.errors import BusyError, DockersweepError
 from dockersweep.model.policy import NotifyOn, Policy
-from dockersweep.model.watching import ChildResult, Look
+from dockersweep.model.watching import ChildResult, ChildTask, Look
 from dockersweep.policy.language.flags import flags_typed
 
 if TYPE_CHECKING:
     from dockersweep.commands.running.execution import RunResult
     from dockersweep.policy.judging.survey import Survey
 
-LARGEST_POLICY_BYTES = 64_000_000
+LARGEST_TASK_BYTES = 64_000_000
 INTERRUPTED = 130
 
 
 def run_child(what: str, descriptor: int, options: WatchOptions) -> int:
-    """Scan, sweep or report by the policy on standard input; what came of the first two goes to a descriptor. Return
-    the exit status."""
-    policy = msgspec.json.decode(sys.stdin.buffer.read(LARGEST_POLICY_BYTES), type=Policy)
+    """Do the task on standard input; what came of it goes to a descriptor, but for a report. Return the exit status."""
+    task = msgspec.json.decode(sys.stdin.buffer.read(LARGEST_TASK_BYTES), type=ChildTask)
     if what == "report":
-        return _report(options, policy)
+        return _report(options, task.policy)
     try:
-        result = _Sweep(options, policy).result() if what == "sweep" else _look(options.run, policy)
+        result = _result(what, options, task)
     except KeyboardInterrupt:
         # A signal before the first removal.
         result = ChildResult(exit_status=INTERRUPTED, problem="interrupted")
@@ -41,6 +41,23 @@ def run_child(what: str, descriptor: int, options: WatchOptions) -> int:
     with suppress(OSError), os.fdopen(descriptor, "wb") as pipe:
         pipe.write(msgspec.json.encode(result))
     return result.exit_status
+
+
+def _result(what: str, options: WatchOptions, task: ChildTask) -> ChildResult:
+    if what == "sweep":
+        return _Sweep(options, task.policy).result()
+    return _look(options.run, task.policy) if task.broken is None else _tell(options.run, task.policy, task.broken)
+
+
+def _tell(options: RunOptions, policy: Policy, broken: ChildResult) -> ChildResult:
+    """Tell whom the policy names of a sweep that broke off."""
+    from dockersweep.commands.running.execution import RunResult
+    from dockersweep.commands.running.notifying import Notifier
+
+    assert policy.notify is not None
+    notifier = Notifier(policy.notify, policy.source, options)
+    notifier.try_to_tell(RunResult(exit_status=broken.exit_status), broken.problem)
+    return ChildResult(exit_status=0)
 
 
 def _report(options: WatchOptions, policy: Policy) -> int:

@@ -1,4 +1,4 @@
-"""Starts what scans, sweeps or reports for a watcher: processes of their own, with the policy in force."""
+"""Starts what scans, sweeps, reports or tells others for a watcher: processes of their own, by the policy in force."""
 
 import errno
 import os
@@ -13,9 +13,9 @@ import msgspec
 
 from dockersweep.commands.options import WatchOptions
 from dockersweep.model.policy import Policy
-from dockersweep.model.watching import ChildResult
+from dockersweep.model.watching import ChildResult, ChildTask
 
-Work = Literal["sweep", "look"]
+Work = Literal["sweep", "look", "tell"]
 _PROGRAM = (
     # Ctrl-C ends it without a traceback of its imports.
     "import _signal, sys; "
@@ -24,7 +24,7 @@ _PROGRAM = (
     "from dockersweep.watch_child import main; sys.exit(main(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))"
 )
 """Finds us where the watcher did: the script that started it may have said where that is."""
-LONGEST_SECONDS: dict[Work, float] = {"sweep": 86_400.0, "look": 3_600.0}
+LONGEST_SECONDS: dict[Work, float] = {"sweep": 86_400.0, "look": 3_600.0, "tell": 7_200.0}
 """How long each may take before it counts as hanging."""
 END_SECONDS = 60.0
 """How much longer than one removal may take a child has to end when it is told to."""
@@ -37,7 +37,7 @@ NO_RESULT = 1
 class Child:
     """One such process. It leads a group of its own: Ctrl-C is for the watcher, which tells it once."""
 
-    def __init__(self, work: Work, options: WatchOptions, policy: Policy) -> None:
+    def __init__(self, work: Work, options: WatchOptions, task: ChildTask) -> None:
         """Start it. Raises OSError where that is not possible."""
         self.work = work
         self.started_at = time.monotonic()
@@ -63,7 +63,7 @@ class Child:
         self.result_end = read
         """Can be read where it has told its result, or ended."""
         os.set_blocking(read, False)
-        self._hand_over(policy)
+        self._hand_over(task)
 
     @property
     def pid(self) -> int:
@@ -106,8 +106,8 @@ class Child:
                     self._received += data
             self._has_told = True
 
-    def _hand_over(self, policy: Policy) -> None:
-        """Write the policy, from a thread: one that is larger than a pipe must not hold up the loop."""
+    def _hand_over(self, task: ChildTask) -> None:
+        """Write the task, from a thread: a policy that is larger than a pipe must not hold up the loop."""
         import threading
 
         pipe = self._process.stdin
@@ -115,10 +115,10 @@ class Child:
 
         def write() -> None:
             with suppress(OSError), pipe:
-                pipe.write(_handed_over(policy))
+                pipe.write(_handed_over(task))
 
         try:
-            threading.Thread(target=write, name="policy", daemon=True).start()
+            threading.Thread(target=write, name="task", daemon=True).start()
         except RuntimeError:
             pipe.close()
             self.close()
@@ -140,9 +140,9 @@ class Child:
         return ChildResult(exit_status=status or NO_RESULT, problem=f"its process {why}", broke_off=True)
 
 
-def _handed_over(policy: Policy) -> bytes:
+def _handed_over(task: ChildTask) -> bytes:
     folders = "\0".join(sys.path).encode(errors="surrogateescape")
-    return folders + b"\n" + msgspec.json.encode(policy)
+    return folders + b"\n" + msgspec.json.encode(task)
 
 
 def start_report(options: WatchOptions, policy: Policy) -> "subprocess.Popen[bytes]":
@@ -157,6 +157,6 @@ def start_report(options: WatchOptions, policy: Policy) -> "subprocess.Popen[byt
     assert child.stdin is not None
     # From a thread that waits for nothing else.
     with suppress(OSError), child.stdin as pipe:
-        pipe.write(_handed_over(policy))
+        pipe.write(_handed_over(ChildTask(policy=policy)))
     child.stdin = None
     return child

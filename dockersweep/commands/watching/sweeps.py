@@ -10,9 +10,9 @@ from dockersweep.commands.options import WatchOptions
 from dockersweep.commands.watching.children import Child, Work
 from dockersweep.commands.watching.watch_log import WatchLog
 from dockersweep.model.policy import Policy, WatchSettings
-from dockersweep.model.watching import ChildResult, LastSweep, SweepCause
+from dockersweep.model.watching import ChildResult, ChildTask, LastSweep, SweepCause
 from dockersweep.policy.watching.deciding import pause_seconds, tries_rules_again
-from dockersweep.policy.watching.repeated_notices import Told, still_to_tell, told_after
+from dockersweep.policy.watching.repeated_notices import Told, still_to_tell, told_after, told_of_failure
 from dockersweep.units import format_instant
 
 LOOK_AGAIN_SECONDS = 3_600.0
@@ -67,6 +67,8 @@ class Sweeps:
         self._lasting: _Lasting | None = None
         self._told_at = float("-inf")
         self._is_ending = False
+        self._policy: Policy | None = None
+        """That of the last sweep, with whom is still to be told."""
 
     @property
     def is_busy(self) -> bool:
@@ -97,7 +99,7 @@ class Sweeps:
     def look(self, policy: Policy) -> None:
         """Begin to look for the engine's disks."""
         self.look_due_at = self.fold_from = time.monotonic() + LOOK_RETRY_SECONDS
-        self._start("look", policy)
+        self._start("look", ChildTask(policy=policy))
 
     def sweep(self, cause: SweepCause, why: str | None, policy: Policy) -> None:
         """Begin a sweep; one for space leaves the rules out."""
@@ -108,14 +110,17 @@ class Sweeps:
         policy = policy if cause == "schedule" else replace(policy, only_target=True)
         if policy.notify is not None:
             policy = replace(policy, notify=still_to_tell(policy.notify, self._told, time.monotonic()))
-        self._start("sweep", policy)
+        self._policy = policy
+        self._start("sweep", ChildTask(policy=policy))
 
-    def _start(self, work: Work, policy: Policy) -> None:
+    def _start(self, work: Work, task: ChildTask) -> bool:
+        """Start a child; return whether that was possible."""
         try:
-            self._child = Child(work, self._options, policy)
+            self._child = Child(work, self._options, task)
         except OSError as error:
             # No memory, or no processes left.
             self._log.notice(f"no process can be started: {error.strerror}")
+        return self._child is not None
 
     def ended(self, settings: WatchSettings) -> tuple[SweepCause | None, ChildResult] | None:
         """Return what a child came to that has ended since, with the cause of a sweep; None for none."""
@@ -124,9 +129,11 @@ class Sweeps:
         elif self._child is None or (found := self._child.poll()) is None:
             return None
         else:
-            result = found
+            result, work = found, self._child.work
             self._child.close()
             self._child = None
+            if work == "tell":
+                return None, result
         cause, self.sweeping = self.sweeping, None
         if cause is not None:
             self._sweep_ended(cause, result, settings)
@@ -136,7 +143,17 @@ class Sweeps:
         if result.look is not None:
             self._looked_at = time.monotonic()
             self.look_due_at = self._looked_at + LOOK_AGAIN_SECONDS
+        if cause is not None and result.broke_off and not self._is_ending:
+            self._tell_of_broken(result)
         return cause, result
+
+    def _tell_of_broken(self, result: ChildResult) -> None:
+        """Tell whom the policy names of a sweep that broke off, which it could not do itself."""
+        policy = self._policy
+        if policy is None or policy.notify is None or "failed" not in policy.notify.on:
+            return
+        if self._options.run.notifies and self._start("tell", ChildTask(policy=policy, broken=result)):
+            self._told = told_of_failure(self._told, time.monotonic())
 
     def _sweep_ended(self, cause: SweepCause, result: ChildResult, settings: WatchSettings) -> None:
         self._told = told_after(self._told, result, time.monotonic())

@@ -24,6 +24,11 @@ def still_to_tell(settings: NotifySettings, told: Told, now: float) -> NotifySet
     return replace(settings, on=left)
 
 
+def told_of_failure(told: Told, now: float) -> Told:
+    """Return what is told after a failure was, of which nothing else is known."""
+    return {**told, "failed": now}
+
+
 def told_after(told: Told, result: ChildResult, now: float) -> Told:
     """Return what is told now, after a sweep that had `still_to_tell`; one that another run held up, or that broke off,
     has told nothing."""

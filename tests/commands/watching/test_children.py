@@ -17,7 +17,7 @@ from dockersweep.commands.watching import child as child_process
 from dockersweep.commands.watching import children
 from dockersweep.commands.watching.children import Child
 from dockersweep.model.policy import Policy
-from dockersweep.model.watching import ChildResult
+from dockersweep.model.watching import ChildResult, ChildTask
 from dockersweep.parser import parse
 from dockersweep.policy.language.default_policy import DEFAULT_POLICY
 from tests.policy.policy_strategies import AIMED_POLICIES
@@ -43,7 +43,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Child]]:
 
 def start(monkeypatch: pytest.MonkeyPatch, played: list[Child], code: str, *flags: str) -> Child:
     monkeypatch.setattr(children, "_PROGRAM", READS + code)
-    child = Child("sweep", options(*flags), DEFAULT_POLICY)
+    child = Child("sweep", options(*flags), ChildTask(policy=DEFAULT_POLICY))
     played.append(child)
     return child
 
@@ -154,9 +154,10 @@ def test_it_is_in_a_group_of_its_own_and_goes_with_the_watcher(
 @given(AIMED_POLICIES)
 @examples(60)
 def test_a_policy_is_handed_over_as_it_is(policy: Policy) -> None:
-    folders, _, rest = children._handed_over(policy).partition(b"\n")
+    task = ChildTask(policy=policy)
+    folders, _, rest = children._handed_over(task).partition(b"\n")
     assert folders != b""
-    assert msgspec.json.decode(rest, type=Policy) == policy
+    assert msgspec.json.decode(rest, type=ChildTask) == task
 
 
 def test_an_interruption_before_the_first_removal_is_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +165,9 @@ def test_an_interruption_before_the_first_removal_is_a_result(monkeypatch: pytes
         raise KeyboardInterrupt
 
     monkeypatch.setattr(child_process._Sweep, "result", interrupt)
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(msgspec.json.encode(DEFAULT_POLICY))))
+    monkeypatch.setattr(
+        sys, "stdin", io.TextIOWrapper(io.BytesIO(msgspec.json.encode(ChildTask(policy=DEFAULT_POLICY))))
+    )
     read, write = os.pipe()
     with open(read, "rb") as results:
         assert child_process.run_child("sweep", write, options()) == 130
