@@ -71,6 +71,11 @@ class Ledger:
         return self._database is not None
 
     @property
+    def is_replaced(self) -> bool:
+        """Whether another file, or none, is where the one was that was opened: what was written is not in there."""
+        return self._file is not None and self._file.is_replaced()
+
+    @property
     def has_begun(self) -> bool:
         """Whether a run of this process is written down."""
         return bool(self._own_runs)

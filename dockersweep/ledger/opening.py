@@ -93,6 +93,15 @@ class LedgerFile:
         except OSError as error:
             return f"it cannot be set aside: {error.strerror}"
 
+    def is_replaced(self) -> bool:
+        """Return whether another file, or none, is where the opened one was; False where that cannot be known."""
+        try:
+            return self._opened is not None and self._present() != self._opened
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+
     def _present(self) -> tuple[int, int]:
         state = self.path.stat()
         return state.st_dev, state.st_ino

@@ -69,6 +69,8 @@ class Recorder:
         self._compared: EventPosition | None = None
         self._compared_at = 0.0
         self._compared_on: Connected | None = None
+        self._discarded: Connected | None = None
+        """A connection whose events were written into a ledger that is gone."""
         self._tried_at = float("-inf")
         self._received_then = 0
         self._recorded = 0
@@ -128,7 +130,7 @@ class Recorder:
     def record(self) -> None:
         """Write the events that came since into the ledger; once a minute, and once the engine is there again, do what
         `flush` does. To be called about once a second."""
-        connected = self._follower.connected
+        connected = self._usable_connection()
         if connected is not None and self._is_due(connected):
             self.flush()
             return
@@ -138,7 +140,7 @@ class Recorder:
         """Record everything received, and compare it with what the engine still has. Return whether that was possible;
         if not, `state` and `engine_problem` say why."""
         self._tried_at = now_seconds()
-        connected = self._follower.connected
+        connected = self._usable_connection()
         if connected is not None:
             connected.settle()
         if connected is None:
@@ -154,6 +156,18 @@ class Recorder:
             connected.interrupt()
             self._write_received(may_move=False)
             return False
+
+    def _usable_connection(self) -> Connected | None:
+        """Return the connection to compare on; None while the engine is away. Where another ledger has taken the place
+        of the one that was written, that has nothing of what came: then all begins anew, on another connection."""
+        connected = self._follower.connected
+        if self._ledger.was_replaced():
+            self._compared = self._compared_on = None
+            self._inbox.forget_marks()
+            self._discarded = connected
+            if connected is not None:
+                connected.interrupt()
+        return None if connected is self._discarded else connected
 
     def take_gaps(self) -> tuple[EventGap, ...]:
         """Return the gaps found since the last call, each once."""
@@ -368,16 +382,26 @@ class _OpenLedger:
     def __init__(self, options: EngineOptions) -> None:
         self._folder = state_folder(os.environ, os.geteuid()) if options.uses_ledger else None
         self._ledger: Ledger | None = None
+        self._written: Ledger | None = None
+        """The same, also once it is closed."""
         self._failed_at = float("-inf")
         self.problem: str | None = None
         """Why it cannot be used now."""
+
+    def was_replaced(self) -> bool:
+        """Return, once, whether another file, or none, has taken the place of the one that was written last."""
+        if self._written is None or not self._written.is_replaced:
+            return False
+        self.close()
+        self._written = None
+        return True
 
     def do(self, work: Callable[[Ledger], Value], otherwise: Value) -> Value:
         """Return what `work` does; `otherwise` where the ledger cannot be used."""
         if self.problem is not None and now_seconds() - self._failed_at < REOPEN_SECONDS:
             return otherwise
         try:
-            self._ledger = self._ledger or Ledger(self._folder, required=True)
+            self._ledger = self._written = self._ledger or Ledger(self._folder, required=True)
             done = work(self._ledger)
         except LedgerError as error:
             self.close()

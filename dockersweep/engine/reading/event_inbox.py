@@ -123,6 +123,11 @@ class EventInbox:
             self._total += received.total
             self._lost += received.lost
 
+    def forget_marks(self) -> None:
+        """Take all that came for missing: it is not known any more what became of it."""
+        with self._lock:
+            self._marks.clear()
+
     def missing(self, events: Iterable[EngineEvent]) -> list[EngineEvent]:
         """Return those of the engine's last events that were not among the last that came."""
         with self._lock:

@@ -1,5 +1,7 @@
-"""What a watcher writes down of Podman's containers that are gone before anybody looks, and of engines that change."""
+"""What a watcher writes down of Podman's containers that are gone before anybody looks, and of engines and ledgers that
+change."""
 
+import shutil
 import time
 
 import pytest
@@ -113,3 +115,36 @@ def test_events_of_another_engine_are_not_written_down_as_those_of_the_one_befor
         host.passes(2)
         assert recorder.flush()
         assert [event.id for event in host.pending()] == ["w"]
+
+
+@pytest.mark.parametrize("is_made_by_another", [False, True])
+def test_a_ledger_that_was_replaced_is_written_and_says_nothing_of_the_time_before(
+    host: Host, is_made_by_another: bool
+) -> None:
+    with host.recorder() as recorder:
+        host.engine.happens("mount", "v")
+        host.passes(60)
+        assert recorder.flush()
+        host.passes(10)
+        # Written down already, in what is lost.
+        host.engine.happens("mount", "w")
+        host.passes(10)
+        recorder.record()
+        assert {event.id for event in host.pending()} == {"v", "w"}
+        shutil.rmtree(host.folder)
+        if is_made_by_another:
+            host.scan()
+        lost_at = host.second()
+        before = recorder._follower.connected
+        recorder.record()
+        until(lambda: recorder._follower.connected not in (None, before))
+        host.passes(10)
+        assert recorder.flush()
+        host.engine.happens("mount", "v")
+        host.passes(60)
+        assert recorder.flush()
+        seen = host.scan()
+        assert seen.volumes[0].uses
+        # Of the one before it is known, or its time is not covered.
+        assert seen.volumes[1].uses or all(span.begins_at >= lost_at for span in seen.watched or ())
+        assert (seen.watched or ())[-1].ends_at == host.second()
