@@ -63,7 +63,11 @@ class Child:
         self.result_end = read
         """Can be read where it has told its result, or ended."""
         os.set_blocking(read, False)
-        self._hand_over(task)
+        try:
+            _hand_over(self._process, task)
+        except OSError:
+            self.close()
+            raise
 
     @property
     def pid(self) -> int:
@@ -106,24 +110,6 @@ class Child:
                     self._received += data
             self._has_told = True
 
-    def _hand_over(self, task: ChildTask) -> None:
-        """Write the task, from a thread: a policy that is larger than a pipe must not hold up the loop."""
-        import threading
-
-        pipe = self._process.stdin
-        assert pipe is not None
-
-        def write() -> None:
-            with suppress(OSError), pipe:
-                pipe.write(_handed_over(task))
-
-        try:
-            threading.Thread(target=write, name="task", daemon=True).start()
-        except RuntimeError:
-            pipe.close()
-            self.close()
-            raise OSError(errno.EAGAIN, "no thread can be started") from None
-
     def _end_where_it_hangs(self) -> None:
         now = time.monotonic()
         if self._told_to_end_at is None and now - self.started_at > LONGEST_SECONDS[self.work]:
@@ -140,6 +126,28 @@ class Child:
         return ChildResult(exit_status=status or NO_RESULT, problem=f"its process {why}", broke_off=True)
 
 
+def _hand_over(process: "subprocess.Popen[bytes]", task: ChildTask) -> None:
+    """Write the task, from a thread: a process that takes none of a policy larger than a pipe must hold up nobody.
+    Raises OSError where there is no thread for it, and no process any more."""
+    import threading
+
+    # Of the thread from now on, so that nobody else closes it.
+    pipe, process.stdin = process.stdin, None
+    assert pipe is not None
+
+    def write() -> None:
+        with suppress(OSError), pipe:
+            pipe.write(_handed_over(task))
+
+    try:
+        threading.Thread(target=write, name="task", daemon=True).start()
+    except RuntimeError:
+        pipe.close()
+        process.kill()
+        process.wait()
+        raise OSError(errno.EAGAIN, "no thread can be started") from None
+
+
 def _handed_over(task: ChildTask) -> bytes:
     folders = "\0".join(sys.path).encode(errors="surrogateescape")
     return folders + b"\n" + msgspec.json.encode(task)
@@ -154,9 +162,11 @@ def start_report(options: WatchOptions, policy: Policy) -> "subprocess.Popen[byt
         stderr=subprocess.PIPE,
         process_group=0,
     )
-    assert child.stdin is not None
-    # From a thread that waits for nothing else.
-    with suppress(OSError), child.stdin as pipe:
-        pipe.write(_handed_over(ChildTask(policy=policy)))
-    child.stdin = None
+    try:
+        _hand_over(child, ChildTask(policy=policy))
+    except OSError:
+        for pipe in (child.stdout, child.stderr):
+            assert pipe is not None
+            pipe.close()
+        raise
     return child
