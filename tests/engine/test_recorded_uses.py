@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from dockersweep.commands.watching.recording import Recorder
-from dockersweep.engine.reading import event_coverage
+from dockersweep.engine.reading import stream_proof
 from tests.commands.watching.recording_rig import OPTIONS
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.kinds import NEWEST
@@ -195,7 +195,7 @@ def test_a_reader_that_was_stopped_does_not_say_that_it_knows_everything(
         count, goes_on = connected.count, threading.Event()
         monkeypatch.setattr(connected, "count", lambda events: (goes_on.wait(60), count(events)))
         # Fewer than it takes: over a thousand would take long.
-        monkeypatch.setattr(event_coverage, "LONGEST_LAGGING_RUN", 150)
+        monkeypatch.setattr(stream_proof, "LONGEST_LAGGING_RUN", 150)
         for number in range(300):
             engine.wire.call("POST", "/images/app:1/tag", repo="churn", tag=str(number % 7))
         goes_on.set()

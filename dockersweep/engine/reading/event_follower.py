@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 from dockersweep.engine.api.event_stream import EventFilter, EventStream, WatchedEngine
-from dockersweep.engine.reading.event_coverage import StreamProof
 from dockersweep.engine.reading.event_inbox import EventInbox, tells
 from dockersweep.engine.reading.held_lookups import HeldLookups
+from dockersweep.engine.reading.stream_proof import StreamProof
 from dockersweep.engine.reading.uses import TOLD
 from dockersweep.errors import DockersweepError
 from dockersweep.model.event_reading import EngineEvent
