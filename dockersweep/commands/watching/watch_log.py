@@ -11,7 +11,7 @@ from dockersweep.report.text import printable
 from dockersweep.units import format_duration, format_instant, format_size
 from dockersweep.words.amounts import plural
 
-_WHY_SWEEP: dict[SweepCause, str] = {"schedule": "by the schedule", "space": "for space"}
+CAUSE_WORDS: dict[SweepCause, str] = {"schedule": "by the schedule", "space": "for space"}
 _WHY_GAP: dict[GapCause, str] = {
     "not watched": "nobody watched",
     "engine restarted": "the engine was restarted, and keeps no events",
@@ -71,11 +71,11 @@ class WatchLog(EventLog):
     def sweep_begins(self, cause: SweepCause, why: str | None) -> None:
         """Report that a sweep begins, for space with the measurement."""
         measured = "" if why is None or cause != "space" else f": {why}"
-        self._tell(NOTICE, "sweep-begins", f"sweep {_WHY_SWEEP[cause]} begins{measured}", cause=cause, why=why)
+        self._tell(NOTICE, "sweep-begins", f"sweep {CAUSE_WORDS[cause]} begins{measured}", cause=cause, why=why)
 
     def sweep_ends(self, cause: SweepCause, result: ChildResult, then: str) -> None:
         """Report how a sweep ended, and what comes `then`."""
-        text = f"sweep {_WHY_SWEEP[cause]} ended: {_ended(result)}{then}"
+        text = f"sweep {CAUSE_WORDS[cause]} ended: {_ended(result)}{then}"
         self._tell(
             WARNING if result.exit_status else INFORMATION, "sweep-ends", text,
             cause=cause, exit_status=result.exit_status, removed=None if result.broke_off else result.removed,
@@ -87,7 +87,7 @@ class WatchLog(EventLog):
         """Report that a sweep that is due waits until nothing has come for the time of `settle`."""
         by = format_instant(at_most)
         quiet = f"until nothing was pulled, loaded or built for {settle}, at most until {by}"
-        text = f"a sweep {_WHY_SWEEP[cause]} waits {quiet}"
+        text = f"a sweep {CAUSE_WORDS[cause]} waits {quiet}"
         self._tell(INFORMATION, "waits", text, cause=cause, until=by)
 
     def policy_changed(self, source: str, what: Sequence[str]) -> None:

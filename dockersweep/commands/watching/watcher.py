@@ -14,7 +14,7 @@ from dockersweep.commands.watching.rules_schedule import RulesSchedule
 from dockersweep.commands.watching.sweeps import Sweeps
 from dockersweep.commands.watching.systemd import Systemd, sweeps_beside
 from dockersweep.commands.watching.wakeup import Wakeup
-from dockersweep.commands.watching.watch_log import WatchLog
+from dockersweep.commands.watching.watch_log import CAUSE_WORDS, WatchLog
 from dockersweep.model.inventory import Engine
 from dockersweep.model.naming import engine_identity
 from dockersweep.model.watching import ChildResult, EventGap, SummedGaps, SweepCause, WatchState
@@ -303,7 +303,7 @@ class Watcher:
     def _status(self) -> str:
         """Return the line of `systemctl status`."""
         if self._sweeps.sweeping is not None:
-            return f"sweeping, {'by the schedule' if self._sweeps.sweeping == 'schedule' else 'for space'}"
+            return f"sweeping {CAUSE_WORDS[self._sweeps.sweeping]}"
         if not self._recorder.state.is_connected:
             return "waiting for the engine"
         if self._waits is not None:
