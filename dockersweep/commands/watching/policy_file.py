@@ -13,6 +13,7 @@ from dockersweep.policy.language.watch_checks import watch_of
 
 Stamp = tuple[str, int, int, int, int] | Literal["no file", "unreadable"]
 """What tells that a file has changed: its path, its inode, its size, and when its contents and its rights changed."""
+DEFAULTS = watch_of(WatchTable())
 
 
 class WatchedPolicy:
@@ -30,7 +31,7 @@ class WatchedPolicy:
     @property
     def settings(self) -> WatchSettings:
         """When to act."""
-        return watch_of(WatchTable()) if self.policy.watch is None else self.policy.watch
+        return DEFAULTS if self.policy.watch is None else self.policy.watch
 
     def look(self, always: bool = False) -> bool:
         """Read the file again where it has changed, or `always`; return whether it was read."""
