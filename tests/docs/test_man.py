@@ -223,6 +223,14 @@ def is_environment(node: ast.expr) -> bool:
     return ast.unparse(node).rpartition(".")[2] in ("environ", "environment")
 
 
+def test_page_has_the_events_of_a_watcher() -> None:
+    text = (ROOT / "dockersweep" / "commands" / "watching" / "watch_log.py").read_text(encoding="utf-8")
+    named = set(re.findall(r'self\._tell\([^"]*"([a-z-]+)"', text))
+    assert len(named) > 10
+    words = set(re.findall(r"[a-z-]+", section("The watcher").text))
+    assert not named - words
+
+
 def test_page_has_the_environment() -> None:
     names = set()
     for file in (ROOT / "dockersweep").rglob("*.py"):
