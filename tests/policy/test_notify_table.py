@@ -109,6 +109,7 @@ MISTAKES = [
     f'[notify]\nurls = ["slack://{SECRET}\\n"]',
     f'[notify]\nurls = [["slack://{SECRET}"]]',
     f'[notify]\nurls = {{slack = "slack://{SECRET}"}}',
+    f'[notify]\n"slack://{SECRET}" = true',
     f'[notify]\nurls = ["slack://{SECRET}", "slack://{SECRET}"]',
     f'[notify]\nurls = ["json://a"]\non = "{SECRET}"',
     f'[notify]\nurls = ["json://a"]\ntimeout = "{SECRET}"',

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from msgspec import Struct, inspect
 
 from dockersweep.errors import UsageError
+from dockersweep.model.policy import without_secrets
 from dockersweep.policy.language.problems import KeyProblem, label, quoted, written_number
 from dockersweep.policy.language.schedules import parse_schedule
 from dockersweep.policy.language.toml_positions import Path
@@ -389,7 +390,9 @@ def _is_date(text: str) -> bool:
 
 def _unknown(key: str, fields: Collection[str], path: Path, file: FileFormat) -> str:
     """Return the text for a key that a table does not have, with a suggestion."""
-    problem = f"there is no key {quoted(key)} {_place(path, file)}"
+    # An address of [notify] that stands alone is a key, and may hold a password.
+    shown = without_secrets(key) if "://" in key else key
+    problem = f"there is no key {quoted(shown)} {_place(path, file)}"
     near = get_close_matches(key.lower(), fields, n=1)
     meant = near[0] if near else _elsewhere(key, path, file)
     if meant is not None:
