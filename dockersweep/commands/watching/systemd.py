@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from contextlib import suppress
 
 from dockersweep.files import is_there
@@ -14,8 +14,9 @@ CRON = "/etc/cron.d/dockersweep"
 class Systemd:
     """The service manager that started this process; nobody, where none did."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._address = environment.get("NOTIFY_SOCKET", "")
+    def __init__(self, environment: MutableMapping[str, str]) -> None:
+        """Take its socket out of the environment: a program that a sweep runs must not speak for us."""
+        self._address = environment.pop("NOTIFY_SOCKET", "")
         self._status = ""
 
     def ready(self) -> None:

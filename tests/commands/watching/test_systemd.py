@@ -47,6 +47,17 @@ def test_where_nobody_listens_nothing_happens(address: str) -> None:
     Systemd({"NOTIFY_SOCKET": address} if address else {}).ready()
 
 
+def test_what_a_sweep_runs_cannot_speak_for_the_watcher() -> None:
+    environment = {
+        "NOTIFY_SOCKET": "/nonexistent/socket",
+        "WATCHDOG_PID": "1",
+        "WATCHDOG_USEC": "300000000",
+        "HOME": "/",
+    }
+    Systemd(environment).ready()
+    assert environment == {"HOME": "/"}
+
+
 def test_a_manager_that_does_not_read_holds_nothing_up(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "s"))
