@@ -273,7 +273,7 @@ class WatchTable(_Table, frozen=True, kw_only=True):
         WaitText, _says("Nothing is removed while a pull, load, import, build or commit ended within this time.")
     ] = "2m"
     settle_at_most: Annotated[
-        WaitText | None, _says("How long a sweep waits for that; 20m, or settle if that is longer.")
+        WaitText | None, _says("How long a sweep waits for that; 5m, or settle if that is longer.")
     ] = None
     backoff: Annotated[
         WaitText, _says("How long after a sweep that missed its target, or failed, none is made for space.")

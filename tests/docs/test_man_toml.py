@@ -46,7 +46,7 @@ UNDERSTOOD = {
     "[target].order": json.dumps(DEFAULT_ORDER),
     "[archive].folder": "archive/ beside the ledger",
     "[watch].splay": '"1h", or with every the interval if that is shorter',
-    "[watch].settle_at_most": '"20m", or settle where that is longer',
+    "[watch].settle_at_most": '"5m", or settle where that is longer',
     "[archive].kinds": json.dumps(DEFAULT_ARCHIVED),
     "[notify].on": json.dumps(DEFAULT_EVENTS),
 }

@@ -20,7 +20,7 @@ def test_an_empty_table_has_the_defaults() -> None:
         sweep=Schedule(text="daily 04:00", daily_minute=240),
         splay=parse_age("1h"),
         settle=parse_age("2m"),
-        settle_at_most=parse_age("20m"),
+        settle_at_most=parse_age("5m"),
         backoff=parse_age("10m"),
     )
 
@@ -47,11 +47,11 @@ def test_schedules(text: str, schedule: Schedule) -> None:
 @pytest.mark.parametrize(
     ("keys", "splay", "at_most"),
     [
-        ('sweep = "every 10m"', "600s", "20m"),
-        ('sweep = "every 2h"', "1h", "20m"),
-        ('sweep = "never"', "1h", "20m"),
+        ('sweep = "every 10m"', "600s", "5m"),
+        ('sweep = "every 2h"', "1h", "5m"),
+        ('sweep = "never"', "1h", "5m"),
         ('settle = "30m"', "1h", "30m"),
-        ('settle = "0s"', "1h", "20m"),
+        ('settle = "0s"', "1h", "5m"),
         ('settle = "30m"\nsettle_at_most = "2h"\nsplay = "0s"', "0s", "2h"),
     ],
 )

@@ -9,7 +9,7 @@ from dockersweep.policy.language.schedules import parse_schedule
 from dockersweep.units import DAY, Age, parse_age
 
 DEFAULT_SPLAY = parse_age("1h")
-DEFAULT_AT_MOST = parse_age("20m")
+DEFAULT_AT_MOST = parse_age("5m")
 
 
 def watch_problems(watch: WatchTable) -> Iterator[KeyProblem]:
