@@ -127,8 +127,10 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     """Return "; did you mean WORD?" with the most similar known word; empty if there is none."""
     from difflib import get_close_matches
 
-    near = get_close_matches(word.partition("=")[0], known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    # Their dashes would make flags alike that are not.
+    named = {name.lstrip("-"): name for name in known}
+    near = get_close_matches(word.partition("=")[0].lstrip("-"), named, n=1)
+    return f"; did you mean {named[near[0]]}?" if near else ""
 
 
 def _first_flag(unknown: Sequence[str]) -> str:

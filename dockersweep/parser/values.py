@@ -93,6 +93,14 @@ def timeout(text: str) -> "Age":
     return duration
 
 
+def interval(text: str) -> "Age":
+    """Read how often something is done: a duration that is not zero, and has no months."""
+    duration = age(text)
+    if duration.months or not duration.seconds:
+        raise argparse.ArgumentTypeError(f'"{text}" is no interval: write seconds, minutes or hours, like 5s')
+    return duration
+
+
 def wait(text: str) -> "Age":
     """Read a duration, which may be zero, and has no months."""
     duration = age(text)

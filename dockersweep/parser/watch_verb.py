@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dockersweep.parser.argument_parser import VerbParser
 from dockersweep.parser.shared_flags import add_carrying_out, add_policy, add_reading
-from dockersweep.parser.values import timeout
+from dockersweep.parser.values import interval
 
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[VerbParser]
@@ -21,7 +21,7 @@ def add_watch(verbs: "Verbs", add_verb: "AddVerb") -> None:
     parser = add_verb(verbs, "watch", DESCRIPTION, FORMATS)
     group = parser.add_argument_group("watching")
     group.add_argument(
-        "--interval", metavar="AGE", type=timeout, default="5s", help="how often to look how full the disks are (5s)"
+        "--interval", metavar="AGE", type=interval, default="5s", help="how often to look how full the disks are (5s)"
     )
     group.add_argument(
         "--listen", metavar="ADDRESS",

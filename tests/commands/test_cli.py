@@ -115,6 +115,9 @@ def test_help_names_the_verbs_in_the_order_of_use_with_an_example_each() -> None
         (["check", "one.toml"], 'argument VERB: there is no "check"; did you mean policy check? see'),
         (["sweep", "web-1", "--dryrun"], "unrecognized arguments: web-1 --dryrun; did you mean --dry-run?"),
         (["help", "swep"], 'argument VERB: there is no "swep"; did you mean sweep?'),
+        # Only the dashes are alike.
+        (["watch", "--yes"], "unrecognized arguments: --yes"),
+        (["watch", "--interval", "0s"], '"0s" is no interval: write seconds, minutes or hours, like 5s'),
         (["sweep", "--dryrun"], "unrecognized arguments: --dryrun; did you mean --dry-run?"),
         (["scan", "--keep-nam=x"], "unrecognized arguments: --keep-nam=x; see"),
         (["plan", "--keep-nam=x"], "unrecognized arguments: --keep-nam=x; did you mean --keep-name?"),

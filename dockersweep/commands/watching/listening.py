@@ -20,8 +20,9 @@ from dockersweep.files import state_of
 UNIX_MODE = 0o660
 _BACKLOG = 1024
 _LOCK_SECONDS = 2.0
-_ADDRESS = re.compile(r"(?:\[(?P<v6>[^\[\]]*)\]|(?P<name>[^\[\]:]*)):(?P<port>[0-9]{1,5})", re.ASCII)
+_ADDRESS = re.compile(r"(?:\[(?P<v6>[^\[\]]*)\]|(?P<name>[^\[\]:]*)):(?P<port>[0-9]{1,9})", re.ASCII)
 _EXAMPLES = "127.0.0.1:9180, [::1]:9180, localhost:9180 or unix:/run/dockersweep.sock"
+_LARGEST_PORT = 65_535
 _NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 """What is said of ::1 where IPv6 is switched off."""
 
@@ -64,8 +65,10 @@ def listen(address: str, *, any_address: bool) -> Listener:
     if address.startswith("unix:"):
         return _listen_on_path(address)
     match = _ADDRESS.fullmatch(address)
-    if match is None or int(match["port"]) > 65_535:
+    if match is None:
         raise UsageError(f"--listen {address} is no address to listen on; give {_EXAMPLES}")
+    if int(match["port"]) > _LARGEST_PORT:
+        raise UsageError(f"--listen {address}: there is no port above {_LARGEST_PORT}; give {_EXAMPLES}")
     places = _resolved(address, match["v6"] or match["name"] or None, int(match["port"]))
     open_ones = [str(place[0]) for _, place in places if not _is_loopback(str(place[0]))]
     if open_ones and not any_address:
