@@ -37,6 +37,8 @@ class LastSweep(Struct, frozen=True, kw_only=True):
     """None without a target, and where it is not known."""
     run: int | None
     """Its number in the ledger."""
+    problem: str | None = None
+    """How it ended, in words, where it was refused, failed or missed its target."""
 
 
 class EventState(Struct, frozen=True, kw_only=True):

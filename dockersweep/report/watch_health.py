@@ -5,6 +5,7 @@ from msgspec import Struct
 
 from dockersweep.model.watching import WatchState
 from dockersweep.report.text import printable
+from dockersweep.units import format_instant
 
 STANDS_STILL_SECONDS = 120
 """After how long without a round the loop is taken to stand still; it goes round every few seconds."""
@@ -28,7 +29,7 @@ class Health(Struct, frozen=True, kw_only=True):
 def health_of(state: WatchState, monotonic_now: float) -> Health:
     """Return the health of a watcher. `monotonic_now` is in seconds of the clock of `ticked_at`."""
     problems = tuple(filter(None, (_loop(state, monotonic_now), _engine(state, monotonic_now), _ledger(state))))
-    notes = tuple(filter(None, (_policy(state), _waits(state))))
+    notes = tuple(filter(None, (_policy(state), _waits(state), _last_sweep(state))))
     return Health(healthy=not problems, problems=problems, notes=notes)
 
 
@@ -58,3 +59,10 @@ def _policy(state: WatchState) -> str | None:
 
 def _waits(state: WatchState) -> str | None:
     return None if state.waits is None else f"a sweep waits: {printable(state.waits)}"
+
+
+def _last_sweep(state: WatchState) -> str | None:
+    last = state.last_sweep
+    if last is None or last.problem is None:
+        return None
+    return f"the last sweep, at {format_instant(last.started_at)}: {printable(last.problem)}"

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from dockersweep.report.watch_health import health_of
-from tests.rig.watch_states import BOX, TICKED_AT, events, watch_state
+from tests.rig.watch_states import BOX, TICKED_AT, events, last_sweep, watch_state
 
 
 def problems(now: float = TICKED_AT, **fields: Any) -> str:
@@ -42,6 +42,13 @@ def test_a_refused_policy_and_a_waiting_sweep_are_told_and_no_problem() -> None:
     assert health.healthy
     assert [note for note in health.notes if "p.toml:3" in note]
     assert [note for note in health.notes if "a build runs" in note]
+
+
+def test_how_the_last_sweep_ended_is_told_where_it_was_not_as_it_should() -> None:
+    health = health_of(watch_state(last_sweep=last_sweep(problem="over a limit")), TICKED_AT)
+    assert health.healthy
+    assert health.notes == ("the last sweep, at 2026-06-01T11:50:00Z: over a limit",)
+    assert health_of(watch_state(last_sweep=last_sweep()), TICKED_AT).notes == ()
 
 
 def test_it_is_a_line_of_json_without_what_a_terminal_would_obey() -> None:

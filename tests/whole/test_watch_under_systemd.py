@@ -71,7 +71,7 @@ def test_the_watcher_as_a_service(machine: Machine, litter: Litter) -> None:
     assert properties(machine, "ActiveState")["ActiveState"] == "active"
     machine.run("systemctl", "stop", UNIT)
     assert properties(machine, "ActiveState", "Result") == {"ActiveState": "inactive", "Result": "success"}
-    assert any(line.startswith("SIGTERM: it ends") for line in said(machine, 5))
+    assert any(line.startswith("SIGTERM: the watcher ends") for line in said(machine, 5))
     assert {entry["_SYSTEMD_UNIT"] for entry in journal(machine, "SYSLOG_IDENTIFIER=dockersweep")} == {UNIT}
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from dockersweep.commands.options import WatchOptions
 from dockersweep.commands.watching.children import Child, Work
-from dockersweep.commands.watching.watch_log import WatchLog
+from dockersweep.commands.watching.watch_log import WatchLog, ended_words
 from dockersweep.model.policy import Policy, WatchSettings
 from dockersweep.model.watching import ChildResult, ChildTask, LastSweep, SweepCause
 from dockersweep.policy.watching.deciding import pause_seconds, tries_rules_again
@@ -67,6 +67,8 @@ class Sweeps:
         self._lasting: _Lasting | None = None
         self._told_at = float("-inf")
         self._is_ending = False
+        self._is_outdated = False
+        """Whether the policy has changed since the sweep that is under way began."""
         self._policy: Policy | None = None
         """That of the last sweep, with whom is still to be told."""
 
@@ -96,6 +98,13 @@ class Sweeps:
         """Look for the engine's disks again, unless that was just done."""
         self.look_due_at = min(self.look_due_at, self._looked_at + LOOK_SOON_SECONDS)
 
+    def begin_anew(self) -> None:
+        """Wait for nothing that an earlier policy came to."""
+        self.no_space_before = None
+        self.no_rules_before = None if self.no_rules_before is None else time.monotonic()
+        self._lasting = None
+        self._is_outdated = self.sweeping is not None
+
     def look(self, policy: Policy) -> None:
         """Begin to look for the engine's disks."""
         self.look_due_at = self.fold_from = time.monotonic() + LOOK_RETRY_SECONDS
@@ -106,7 +115,7 @@ class Sweeps:
         if self._lasting is None or self._lasting.cause != cause:
             self._log.sweep_begins(cause, why)
         self._began_at = datetime.now(UTC)
-        self.sweeping = cause
+        self.sweeping, self._is_outdated = cause, False
         policy = policy if cause == "schedule" else replace(policy, only_target=True)
         if policy.notify is not None:
             policy = replace(policy, notify=still_to_tell(policy.notify, self._told, time.monotonic()))
@@ -162,7 +171,7 @@ class Sweeps:
         found_enough = cause == "space" and result.has_outcome and not result.target_began
         self._found_enough = self._found_enough + 1 if found_enough else 0
         self.no_rules_before = now + settings.backoff.seconds if tries_rules_again(cause, result) else None
-        self.no_space_before = None if pause is None else now + pause
+        self.no_space_before = None if pause is None or self._is_outdated else now + pause
         self._tell_end(cause, result)
         key = (cause, result.exit_status)
         self.counts = {**self.counts, key: self.counts.get(key, 0) + 1}
@@ -175,6 +184,7 @@ class Sweeps:
             freed_bytes=result.freed_bytes,
             target_reached=result.target_reached,
             run=result.run,
+            problem=ended_words(result) if result.exit_status else None,
         )
 
     def _tell_end(self, cause: SweepCause, result: ChildResult) -> None:

@@ -40,7 +40,7 @@ class WatchLog(EventLog):
         """Report that the engine answers, how long it did not, and when its rules are carried out next."""
         called = "" if name is None else f" ({name})"
         was = "" if away_seconds is None else f" again, after {format_duration(away_seconds)}"
-        rules = "" if rules_at is None else f"; the rules are due at {format_instant(rules_at)}"
+        rules = "" if rules_at is None else f"; the next sweep by the schedule is due at {format_instant(rules_at)}"
         text = f"following the events of the engine at {endpoint}{called}{was}{rules}"
         self._tell(
             INFORMATION if away_seconds is None else NOTICE, "engine-there", text, endpoint=endpoint, engine=name
@@ -75,7 +75,7 @@ class WatchLog(EventLog):
 
     def sweep_ends(self, cause: SweepCause, result: ChildResult, then: str) -> None:
         """Report how a sweep ended, and what comes `then`."""
-        text = f"sweep {CAUSE_WORDS[cause]} ended: {_ended(result)}{then}"
+        text = f"sweep {CAUSE_WORDS[cause]} ended: {ended_words(result)}{then}"
         self._tell(
             WARNING if result.exit_status else INFORMATION, "sweep-ends", text,
             cause=cause, exit_status=result.exit_status, removed=None if result.broke_off else result.removed,
@@ -90,13 +90,16 @@ class WatchLog(EventLog):
         text = f"a sweep {CAUSE_WORDS[cause]} waits {quiet}"
         self._tell(INFORMATION, "waits", text, cause=cause, until=by)
 
-    def policy_changed(self, source: str, what: Sequence[str]) -> None:
-        """Report that the policy was read again, and is in force."""
-        self._tell(NOTICE, "policy", f"{source} was read again and is in force; {'; '.join(what)}", policy=source)
+    def policy_changed(self, source: str, changes: Sequence[str], what: Sequence[str]) -> None:
+        """Report that the policy was read again, what of it changed, and that it is in force."""
+        changed = f"changed: {', '.join(changes)}" if changes else "nothing in it changed"
+        text = f"{source} was read again and is in force; {changed}; {'; '.join(what)}"
+        self._tell(NOTICE, "policy", text, policy=source)
 
     def policy_refused(self, problem: str) -> None:
         """Report that the policy as it is now does not hold."""
-        self._tell(ERROR, "policy-refused", f"{problem}; the policy from before stays in force", problem=problem)
+        text = f"the policy is refused: {problem}; the one from before stays in force"
+        self._tell(ERROR, "policy-refused", text, problem=problem)
 
     def clock_jumped(self, by: timedelta) -> None:
         """Report that the clock was put forward or back."""
@@ -114,14 +117,14 @@ class WatchLog(EventLog):
             text = f"{problem}; watching goes on, and what is used meanwhile may not be remembered"
             self._tell(WARNING, "ledger", text, problem=problem)
 
-    def notice(self, text: str) -> None:
+    def notice(self, text: str, priority: int = WARNING) -> None:
         """Report something that somebody may have to look at."""
-        self._tell(WARNING, "notice", text)
+        self._tell(priority, "notice", text)
 
     def stops(self, signal_name: str, is_sweeping: bool) -> None:
         """Report that the watcher ends."""
-        after = ": it ends after the removal that is under way" if is_sweeping else ""
-        self._tell(NOTICE, "stops", f"{signal_name}{after}" if after else f"{signal_name}: it ends", signal=signal_name)
+        after = " after the removal that is under way" if is_sweeping else ""
+        self._tell(NOTICE, "stops", f"{signal_name}: the watcher ends{after}", signal=signal_name)
 
     def _tell(self, priority: int, event: str, text: str, **fields: Value) -> None:
         if self._format == "text":
@@ -132,7 +135,8 @@ class WatchLog(EventLog):
             self._event(priority, event, shown, text=text, **fields)
 
 
-def _ended(result: ChildResult) -> str:
+def ended_words(result: ChildResult) -> str:
+    """Return how a sweep ended: what it removed, whether the target is reached, what went wrong."""
     if not result.has_outcome:
         return result.problem or f"exit status {result.exit_status}"
     failed = f", {result.failed} failed" if result.failed else ""

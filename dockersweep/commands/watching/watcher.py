@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from dockersweep.commands.options import WatchOptions
+from dockersweep.commands.removal_entry import NOTICE
 from dockersweep.commands.watching.disk_watch import DiskWatch
 from dockersweep.commands.watching.policy_file import WatchedPolicy
 from dockersweep.commands.watching.recording import Recorder
@@ -19,6 +20,7 @@ from dockersweep.model.inventory import Engine
 from dockersweep.model.naming import engine_identity
 from dockersweep.model.watching import ChildResult, EventGap, SummedGaps, SweepCause, WatchState
 from dockersweep.policy.watching.deciding import Choice, Situation, choose
+from dockersweep.policy.watching.policy_changes import policy_changes
 from dockersweep.policy.watching.repeated_gaps import Absences, GapNotices
 from dockersweep.report.policy import target_words
 from dockersweep.units import format_instant
@@ -88,6 +90,9 @@ class Watcher:
     def run(self) -> int:
         """Go round until a signal ends it; return its number."""
         self.log.started(tuple(self._beginning()))
+        self._tell_of_policy()
+        if chosen_now := os.environ.get("DOCKERSWEEP_NOW"):
+            self.log.notice(f"DOCKERSWEEP_NOW is set: ages are as of {chosen_now}, while all else goes by the clock")
         self._recorder.start()
         self._systemd.ready()
         try:
@@ -111,8 +116,19 @@ class Watcher:
     def _what_it_does(self) -> Iterator[str]:
         policy, settings = self._policy.policy, self._policy.settings
         yield "no target" if policy.target is None else f"target: {target_words(policy.target)}"
-        rules = "never" if policy.only_target else settings.sweep.text
-        yield f"rules: {rules}"
+        is_never = policy.only_target or settings.sweep.text == "never"
+        later = "" if is_never or settings.splay.is_zero else f", up to {settings.splay.words()} later"
+        rules = "never" if is_never else f"{settings.sweep.text}{later}"
+        yield f"rules: {rules}" if policy.rules else "rules: none"
+
+    def _tell_of_policy(self) -> None:
+        """Tell what somebody may not expect of the policy in force."""
+        if self._policy.policy.target is None:
+            self.log.notice(
+                "there is no [target] in the policy, so space is not watched, and only the schedule sweeps; with one, "
+                "`dockersweep plan --only-target` shows what it would take",
+                NOTICE,
+            )
 
     def _round(self) -> int | None:
         """Go round once; return the signal that ends the watcher once everything has come to its end."""
@@ -237,7 +253,12 @@ class Watcher:
             if problem is not None and (problem != was_refused or always):
                 self.log.policy_refused(problem)
             elif problem is None and (self._policy.policy != before or was_refused is not None or always):
-                self.log.policy_changed(self._policy.policy.source, tuple(self._what_it_does()))
+                changes = tuple(policy_changes(before, self._policy.policy))
+                self.log.policy_changed(self._policy.policy.source, changes, tuple(self._what_it_does()))
+                self._tell_of_policy()
+            if self._policy.policy != before:
+                # What kept a sweep from helping may be mended.
+                self._sweeps.begin_anew()
             if self._policy.policy.target != before.target:
                 self._sweeps.look_due_at = 0.0
         if always:
@@ -308,7 +329,11 @@ class Watcher:
             return "waiting for the engine"
         if self._waits is not None:
             return f"a sweep waits: {self._waits}"
-        return "watching" if self._next_at is None else f"watching; rules next at {format_instant(self._next_at)}"
+        return (
+            "watching"
+            if self._next_at is None
+            else f"watching; next sweep by the schedule at {format_instant(self._next_at)}"
+        )
 
     def _state_now(self) -> WatchState:
         return WatchState(

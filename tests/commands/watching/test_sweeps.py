@@ -1,5 +1,7 @@
 """What a watcher tells of the end of its sweeps, and of what comes then."""
 
+import time
+
 import pytest
 
 from dockersweep.commands.watching.sweeps import Sweeps
@@ -48,6 +50,45 @@ def test_what_comes_after_a_sweep_is_told(
     sweeps._sweep_ended(cause, result, SETTINGS)
     [line] = lines_of(capfd)
     assert [words for words in THEN if words in line] == ([then] if then else [])
+
+
+def test_a_changed_policy_ends_what_an_earlier_one_came_to(capfd: pytest.CaptureFixture[str]) -> None:
+    sweeps = Sweeps(options(), WatchLog("text"))
+    sweeps._sweep_ended("space", NO_ENGINE, SETTINGS)
+    sweeps._sweep_ended("schedule", BUSY, SETTINGS)
+    now = time.monotonic()
+    assert sweeps.pause_for_space(None) is not None
+    assert (sweeps.no_rules_before or 0) > now
+    sweeps.begin_anew()
+    assert sweeps.pause_for_space(None) is None
+    # They are still to be carried out.
+    assert sweeps.no_rules_before is not None
+    assert sweeps.no_rules_before <= time.monotonic()
+    # What comes of the next one is told, though it ends as one before.
+    capfd.readouterr()
+    sweeps._sweep_ended("schedule", BUSY, SETTINGS)
+    assert len(lines_of(capfd)) == 1
+
+
+def test_a_sweep_by_a_policy_that_has_changed_meanwhile_makes_no_pause() -> None:
+    sweeps = Sweeps(options(), WatchLog("text"))
+    sweeps.sweeping = "space"
+    sweeps.begin_anew()
+    sweeps._sweep_ended("space", MISSED, SETTINGS)
+    assert sweeps.no_space_before is None
+
+
+@pytest.mark.parametrize(
+    ("result", "problem"), [(MISSED, "the target is missed"), (REFUSED, "over a limit"), (DONE, None)]
+)
+def test_how_the_last_one_ended_is_known_where_it_was_not_as_it_should(
+    result: ChildResult, problem: str | None
+) -> None:
+    sweeps = Sweeps(options(), WatchLog("text"))
+    sweeps._sweep_ended("space", result, SETTINGS)
+    assert sweeps.last is not None
+    told = sweeps.last.problem
+    assert told is None if problem is None else told is not None and problem in told
 
 
 def test_what_a_signal_ended_with_the_watcher_is_not_said_to_be_tried_again(capfd: pytest.CaptureFixture[str]) -> None:

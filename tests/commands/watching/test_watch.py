@@ -137,10 +137,10 @@ def test_a_policy_is_read_again_and_one_that_does_not_hold_is_refused(tmp_path: 
         path.write_text("version = 1\n[[rule]]\nnam = 5\n")
         refused = watcher.until("policy-refused")
         assert "line 2, column 1" in refused["text"]
-        assert refused["text"].endswith("the policy from before stays in force")
+        assert refused["text"].endswith("the one from before stays in force")
         policy(tmp_path)
         changed = watcher.until("policy")
-        assert "is in force; no target; rules: every 1s" in changed["text"]
+        assert "is in force; changed: [watch]; no target; rules: every 1s" in changed["text"]
         watcher.until("sweep-ends", removed=1)
         after = watcher.count
         watcher.send(signal.SIGHUP)

@@ -32,7 +32,8 @@ BUSY = ChildResult(exit_status=4, problem="nothing removed: process 7 is at work
         ),
         (
             lambda log: log.engine_there("unix:///s", "box", None, AT), 6,
-            "following the events of the engine at unix:///s (box); the rules are due at 2026-11-24 12:00:00 UTC",
+            ("following the events of the engine at unix:///s (box); the next sweep by the schedule is due at "
+            "2026-11-24 12:00:00 UTC"),
         ),
         (
             lambda log: log.engine_there("unix:///s", None, 4000, None), 5,
@@ -77,6 +78,18 @@ BUSY = ChildResult(exit_status=4, problem="nothing removed: process 7 is at work
             "2026-11-24 12:00:00 UTC"),
         ),
         (
+            lambda log: log.policy_changed("p.toml", ("[target]",), ("no target", "rules: none")), 5,
+            "p.toml was read again and is in force; changed: [target]; no target; rules: none",
+        ),
+        (
+            lambda log: log.policy_changed("p.toml", (), ("no target", "rules: none")), 5,
+            "p.toml was read again and is in force; nothing in it changed; no target; rules: none",
+        ),
+        (
+            lambda log: log.policy_refused("p.toml, line 2: no"), 3,
+            "the policy is refused: p.toml, line 2: no; the one from before stays in force",
+        ),
+        (
             lambda log: log.clock_jumped(timedelta(hours=-3)), 5,
             "the clock was put back by 3 hours",
         ),
@@ -85,10 +98,10 @@ BUSY = ChildResult(exit_status=4, problem="nothing removed: process 7 is at work
             "the clock was put forward by 3 hours or the machine slept",
         ),
         (lambda log: log.ledger(None), 5, "the ledger can be written again"),
-        (lambda log: log.stops("SIGTERM", False), 5, "SIGTERM: it ends"),
+        (lambda log: log.stops("SIGTERM", False), 5, "SIGTERM: the watcher ends"),
         (
             lambda log: log.stops("SIGTERM", True), 5,
-            "SIGTERM: it ends after the removal that is under way",
+            "SIGTERM: the watcher ends after the removal that is under way",
         ),
     ],
 )  # fmt: skip

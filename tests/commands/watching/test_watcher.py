@@ -1,7 +1,10 @@
 """The loop of a watcher, a round at a time, without an engine."""
 
+import json
+import signal
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -17,11 +20,19 @@ from tests.rig.inventories import ENGINE
 
 @pytest.fixture
 def watcher() -> Iterator[Watcher]:
-    options = options_of(parse(["watch", "--log-format", "json"]))
-    assert isinstance(options, WatchOptions)
-    watcher = Watcher(options, "unix:///run/none.sock")
+    watcher = watcher_by()
     yield watcher
     watcher.wakeup.close()
+
+
+def watcher_by(*flags: str) -> Watcher:
+    options = options_of(parse(["watch", "--log-format", "json", *flags]))
+    assert isinstance(options, WatchOptions)
+    return Watcher(options, "unix:///run/none.sock")
+
+
+def texts(capfd: pytest.CaptureFixture[str]) -> list[str]:
+    return [json.loads(line)["text"] for line in capfd.readouterr().err.splitlines()]
 
 
 def play(monkeypatch: pytest.MonkeyPatch, engine: Engine | None) -> None:
@@ -57,3 +68,58 @@ def test_an_engine_that_takes_the_place_of_another_has_a_schedule_of_its_own(
     next_at = watcher.state().next_sweep_at
     assert next_at is not None
     assert next_at - watcher.state().started_at < timedelta(days=2)
+
+
+RULE = '[[rule]]\nname = "a"\nkind = "container"\nremove.older_than = "1h"\n'
+TARGET = '[target]\nstart_above = "80%"\n'
+
+
+@pytest.mark.parametrize(
+    ("policy", "does"),
+    [
+        (TARGET, "target: starts when a disk is over 80% full, stops at 80%; rules: none"),
+        (RULE, "no target; rules: daily 04:00, up to 1 hour later"),
+        (f'{RULE}[watch]\nsweep = "every 6h"\nsplay = "0s"\n', "no target; rules: every 6h"),
+        (f'{RULE}[watch]\nsweep = "never"\n', "no target; rules: never"),
+    ],
+)
+def test_what_it_does_is_told(policy: str, does: str, tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(f"version = 1\n{policy}")
+    watcher = watcher_by("--policy", str(path))
+    watcher.wakeup.close()
+    assert "; ".join(watcher._what_it_does()) == does
+
+
+def test_each_sighup_is_answered(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(f"version = 1\n{RULE}")
+    watcher = watcher_by("--policy", str(path))
+    for text, answer in ((RULE, "; nothing in it changed; "), ("x = 1\n", "the policy is refused: ")):
+        path.write_text(f"version = 1\n{text}")
+        for _ in range(2):
+            watcher.on_signal(signal.SIGHUP)
+            watcher._round()
+            assert [answer in told for told in texts(capfd) if "[target]" not in told] == [True]
+    watcher.wakeup.close()
+
+
+def test_a_watcher_without_a_target_says_that_it_does_not_watch_space(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "p.toml"
+    for policy, is_told in ((RULE, True), (TARGET, False)):
+        path.write_text(f"version = 1\n{policy}")
+        watcher = watcher_by("--policy", str(path))
+        watcher._tell_of_policy()
+        watcher.wakeup.close()
+        assert any("so space is not watched" in told for told in texts(capfd)) is is_told
+
+
+def test_ages_as_of_another_time_are_told_of(
+    watcher: Watcher, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DOCKERSWEEP_NOW", "2026-12-31T00:00:00Z")
+    watcher.on_signal(signal.SIGTERM)
+    assert watcher.run() == signal.SIGTERM
+    assert [told for told in texts(capfd) if "DOCKERSWEEP_NOW" in told and "ages are as of 2026-12-31" in told]
