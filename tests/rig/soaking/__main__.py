@@ -23,6 +23,8 @@ def main(arguments: Sequence[str]) -> int:
     # An end from outside unwinds like any other, so that engines and sweepers go as well.
     for unwelcome in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(unwelcome, _leave)
+    # A shell has what it starts in the background ignore it, and the watchers that are ended by it would as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     names = options.engine or [one.name for one in KINDS]
     try:
         if len(names) > 1:
