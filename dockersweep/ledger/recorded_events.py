@@ -11,6 +11,9 @@ from dockersweep.model.event_reading import EngineEvent, EventPosition
 from dockersweep.model.last_use import Span
 
 _LATEST_NANOS = 2**63 - 1
+_HELD = b'"held":'
+"""How an event tells what its container held: no text within it has these bytes. Another watcher, or a later look, may
+not have found the container any more, which must not hide what it held."""
 
 
 def record_events(
@@ -28,12 +31,9 @@ def record_events(
     database.executemany(
         "INSERT INTO pending_events VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (engine, type, id, action, other) DO UPDATE SET times = times + excluded.times, "
-        "told = CASE WHEN excluded.at_nanos >= at_nanos THEN excluded.told ELSE told END, "
-        "at_nanos = max(at_nanos, excluded.at_nanos)",
-        [
-            (engine, *map(storable, event.key), min(event.at_nanos, _LATEST_NANOS), event.times, encode_told(event))
-            for event in events
-        ],
+        "told = CASE WHEN (instr(excluded.told, ?) > 0, excluded.at_nanos) >= (instr(told, ?) > 0, at_nanos) "
+        "THEN excluded.told ELSE told END, at_nanos = max(at_nanos, excluded.at_nanos)",
+        [(engine, *_row(event), _HELD, _HELD) for event in events],
     )
     if now is not None:
         cut_spans(database, engine, seconds(now) + 1)
@@ -42,6 +42,10 @@ def record_events(
     for span in spans:
         add_span(database, engine, span)
     return count_pending(database, engine)
+
+
+def _row(event: EngineEvent) -> tuple[str | int | bytes, ...]:
+    return (*map(storable, event.key), min(event.at_nanos, _LATEST_NANOS), event.times, encode_told(event))
 
 
 def count_pending(database: sqlite3.Connection, engine: int) -> int:

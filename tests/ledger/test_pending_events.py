@@ -101,3 +101,22 @@ def test_a_row_that_no_version_wrote_is_damage(tmp_path: Path, column: str) -> N
         assert ledger.pending_events(ENGINE) == ()
         assert ledger.problem is not None
         assert "is damaged" in ledger.problem
+
+
+@pytest.mark.parametrize("seconds", [-1, 0, 1])
+@pytest.mark.parametrize("comes_first", [False, True])
+def test_what_a_container_held_is_not_forgotten_by_who_found_it_gone(
+    tmp_path: Path, seconds: int, comes_first: bool
+) -> None:
+    attributes = {"name": 'a "held": b'}
+    known = EngineEvent(5 * 10**9, "container", "start", "c1", attributes, held=Held(("v",), ()))
+    gone = EngineEvent((5 + seconds) * 10**9, "container", "start", "c1", attributes)
+    with Ledger(tmp_path) as ledger:
+        for event in (gone, known) if comes_first else (known, gone):
+            ledger.record_events(ENGINE, [event])
+        [event] = ledger.pending_events(ENGINE)
+    assert (event.held, event.at_nanos, event.attributes) == (
+        known.held,
+        max(known.at_nanos, gone.at_nanos),
+        attributes,
+    )
