@@ -154,7 +154,7 @@ class RunRecord:
         """Record how the run ended. Planned removals that were never sent become "not-attempted".
 
         If the run was refused, `document` is None and `note` says why. A removal that was sent and has no outcome
-        leaves the run open: the next run has to look.
+        leaves the run open: the next run has to look. With a document, `note` says how a space target was missed.
         """
         if self.number is not None:
             run = self.number
@@ -297,7 +297,7 @@ def _finish(
     reclaimed = document.reclaimed if document else None
     early = document.ended_early if document else None
     with transaction(database):
-        _give_up(database, run, early or note)
+        _give_up(database, run, note if document is None else early)
         unanswered = database.execute("SELECT 1 FROM outcomes WHERE run = ? AND status IS NULL", (run,)).fetchone()
         database.execute(
             "UPDATE runs SET state = ?, finished_at = ?, exit_status = ?, note = ?, ended_early = ?, low_bytes = ?, "

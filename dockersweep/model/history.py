@@ -12,6 +12,9 @@ from dockersweep.model.reason import Reason
 from dockersweep.model.recovery import EarlyDeletion, How, RestoreAction, RestoreStatus
 from dockersweep.model.storage import SizeBase
 
+_SOME_FAILED = 3
+"""The exit status of a run that did not do all that it was to do."""
+
 Action = Literal["remove", "untag"]
 Recognition = dict[str, str | list[str] | dict[str, str] | None]
 """What identifies a removed object for people: for an image its tags, digests and labels."""
@@ -108,7 +111,8 @@ class PastRun(Struct, frozen=True, kw_only=True):
     policy_source: str | None
     policy_sha256: str | None
     note: str | None
-    """Why it ended before it removed anything: refused, or not confirmed; otherwise None."""
+    """Why it ended before it removed anything: refused, or not confirmed; or by how much it missed its space
+    target, and why. Otherwise None."""
     ended_early: str | None
     """Why the rest was not attempted; None where all was."""
     removed: dict[Kind, int]
@@ -134,6 +138,11 @@ class PastRun(Struct, frozen=True, kw_only=True):
     def was_declined(self) -> bool:
         """Whether a person was asked and did not say yes."""
         return self.exit_status == 0 and self.note is not None
+
+    @property
+    def missed_its_target(self) -> bool:
+        """Whether it removed what it could, and its space target was missed."""
+        return self.verb != "restore" and self.exit_status == _SOME_FAILED and self.note is not None
 
 
 class PastRemoval(Struct, frozen=True, kw_only=True):

@@ -114,6 +114,18 @@ class DiskVerdict(Struct, frozen=True, kw_only=True):
     """Whether the plan frees enough on this disk."""
 
 
+class Spared(Struct, frozen=True, kw_only=True):
+    """Objects of one kind that a target may not remove, for one reason."""
+
+    kind: Kind
+    objects: int
+    """How many there are."""
+    frees: Interval
+    """What removing them frees, with what holds them gone."""
+    why: str
+    """For people, to follow "are": "younger than 1 hour (target.older_than)"."""
+
+
 class TargetVerdict(Struct, frozen=True, kw_only=True):
     """What the space target asks for, and whether the plan frees it."""
 
@@ -130,6 +142,8 @@ class TargetVerdict(Struct, frozen=True, kw_only=True):
     disks: tuple[DiskVerdict, ...] = ()
     """The verdict for each disk with objects of the kinds in `order`, if the engine has several and the target is for
     disks. The target begins if any does, and is reached if all are; wanted bytes are added up."""
+    spared: tuple[Spared, ...] = ()
+    """What it may not remove, what frees the most first; empty where it is surely reached, or does not begin."""
 
 
 class UpcomingRemoval(OfObject, frozen=True, kw_only=True, gc=False):

@@ -15,6 +15,14 @@ def ending_sentence(document: OutcomeDocument, problems: tuple[str, ...]) -> str
     return "; ".join([*_reasons(document), *problems])
 
 
+def missed_target(document: OutcomeDocument) -> str | None:
+    """Return by how much a space target was missed, and why, for the ledger; None where it was not, or something ended
+    the run early."""
+    if document.ended_early is not None or document.target is None or document.target.reached is not False:
+        return None
+    return target_words(document.target)
+
+
 def failure_lines(document: OutcomeDocument) -> list[str]:
     """Return a line for each failed removal, and each object that stays because it could not be archived, of both at
     most MOST_FAILURES, and how many more there are."""

@@ -6,8 +6,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from dockersweep.model.age_reasons import Aged, Candidate
+from dockersweep.model.age_reasons import AfterContainer, Aged, Candidate
 from dockersweep.model.naming import PLURAL_OF
+from dockersweep.model.plan import Decision
+from dockersweep.model.policy import SPACE_TARGET, Target
 from dockersweep.model.reason import (
     Belonging,
     Beyond,
@@ -16,11 +18,14 @@ from dockersweep.model.reason import (
     FactName,
     ForSpace,
     HeldBy,
+    Kept,
     NotMatched,
     OfProject,
     OnlyByRule,
     Reason,
+    ReasonCode,
     Recoverable,
+    State,
 )
 from dockersweep.words.ages import limit_words
 from dockersweep.words.ages_together import ages_text, alike_ages
@@ -89,6 +94,47 @@ def counted_text(reason: Reason) -> str:
     return (_COUNTED.get(about.name) if isinstance(about, Fact) else None) or untagged_text(reason)
 
 
+def kept_words(decision: Decision, in_use: str, target: Target | None) -> str:
+    """Return why an object is kept, as a phrase after a number: "protected by the policy", "that no rule matches".
+
+    What the target had to say of it comes first; `in_use` is the phrase for what is used. An object that is only needed
+    by another one is not called in use.
+    """
+    of_target = reason_of_target(decision)
+    if of_target is not None and target is not None:
+        return younger_words(of_target, target) or KEPT_BECAUSE.get(of_target.code) or counted_text(of_target)
+    first = decision.reasons[0]
+    if isinstance(first.about, Kept) and first.about.as_new_as:
+        return "kept by a rule in a tie"
+    if isinstance(first.about, AfterContainer):
+        return f"kept for {limit_words(first.about.limit)} after its container goes"
+    if first.code != "in-use":
+        return KEPT_BECAUSE.get(first.code) or counted_text(first)
+    if isinstance(first.about, State):
+        return first.about.state or in_use
+    holds = holds_of(decision)
+    relations = {about.relation for about in holds}
+    is_below = relations in ({"parent"}, {"lends-configuration"})
+    return f"needed by {PLURAL_OF[decision.kind]} that stay" if is_below else in_use
+
+
+def reason_of_target(decision: Decision) -> Reason | None:
+    """Return why the space target does not remove an object; None where it had nothing to say."""
+    return next((reason for reason in decision.reasons if reason.rule == SPACE_TARGET), None)
+
+
+def younger_words(reason: Reason, target: Target) -> str | None:
+    """Return that an object is too young for a target, whose reason this is; None for another reason."""
+    if reason.code != "too-young":
+        return None
+    return f"younger than {target.older_than.words()} (target.older_than)"
+
+
+def holds_of(decision: Decision) -> list[HeldBy]:
+    """Return what holds an object, as far as its reasons name it."""
+    return [reason.about for reason in decision.reasons if isinstance(reason.about, HeldBy)]
+
+
 def _text_of_several(reasons: Sequence[Reason]) -> str:
     about = reasons[0].about
     if isinstance(about, HeldBy):
@@ -128,6 +174,25 @@ def _age_for_space(about: ForSpace) -> tuple[object, ...]:
     return () if about.age is None else alike_ages(about.age)
 
 
+KEPT_BECAUSE: Mapping[ReasonCode, str] = {
+    "predefined": "created by the engine",
+    "swarm": "part of a swarm",
+    "unread": "not read in full",
+    "external": "used by other tools",
+    "read-only": "in a read-only store",
+    "service": "used by a service",
+    "unseen-services": "may be used by a service that cannot be seen",
+    "kubelet": "of the kubelet",
+    "project-runs": "needed by a running compose project",
+    "protected": "protected by the policy",
+    "not-asked-for": "not asked for",
+    "too-young": "under the age limit",
+    "unwatched": "not watched long enough",
+    "age-unknown": "of unknown age",
+    "kept": "kept by a rule",
+    "refused": "refused by the engine",
+    "unrecoverable": "that cannot be recovered",
+}
 _COUNTED: Mapping[FactName, str] = {
     "no-rule-matches": "that no rule matches",
     "other-tags-only": "with other tags only",

@@ -40,6 +40,15 @@ def test_runs_are_listed_the_newest_first(history: Asked, three_runs: Path) -> N
     ]
 
 
+def test_a_missed_target_is_told_with_what_stood_in_the_way(history: Asked, tmp_path: Path) -> None:
+    why = "Target missed: freed 0 B of 47.2 MB; nothing may be removed: 4 images (176 MB) are younger than 1 hour"
+    with Ledger(tmp_path) as ledger:
+        run = ledger.begin(START)
+        run.finish(3, NOW, replace(document(), ended_early=None), why)
+    assert "nothing; target missed" in history()[1]
+    assert why in " ".join(history("1")[1].split())
+
+
 def test_engines_and_users_have_a_column_only_where_they_differ(
     history: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

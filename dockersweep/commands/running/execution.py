@@ -36,7 +36,7 @@ from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.limits import NOTHING_GONE, Gone
 from dockersweep.policy.planning.unfinished_runs import settled, unfinished_warnings
 from dockersweep.report.headline import problems_of, warning_sentences
-from dockersweep.report.outcome_ending import failure_lines
+from dockersweep.report.outcome_ending import failure_lines, missed_target
 
 if TYPE_CHECKING:
     from dockersweep.engine.api.client import Client
@@ -196,7 +196,7 @@ class Execution(Struct):
         That makes the run a failure, but the result is written all the same.
         """
         try:
-            record.finish(status, datetime.now(UTC), document, None)
+            record.finish(status, datetime.now(UTC), document, missed_target(document))
             self.ledger.forget_before(self.options.keep_history.before(datetime.now(UTC)))
         except LedgerError as error:
             return (str(error),)

@@ -42,7 +42,13 @@ def decide_for_target(
     choice = _Choice(target, judge, by_rules, what_is_asked(target, judge.survey, again), is_endless)
     if choice.begins or is_endless:
         choice.choose()
-    return in_order(choice.decisions.values()), choice.verdict()
+    decisions, verdict = in_order(choice.decisions.values()), choice.verdict()
+    if choice.begins and not verdict.reached and not is_endless:
+        # Imported late: most targets are reached.
+        from dockersweep.policy.planning.spared import what_is_spared
+
+        verdict = replace(verdict, spared=what_is_spared(decisions, target, judge.survey))
+    return decisions, verdict
 
 
 class _Choice:

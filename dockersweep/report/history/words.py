@@ -52,9 +52,13 @@ def _how_it_ended(run: PastRun) -> Iterator[str]:
     elif run.ended_early is not None:
         yield "ended early"
     elif run.note is not None:
-        yield "declined" if run.was_declined else "refused" if run.exit_status == _REFUSED else "broke off"
+        yield "target missed" if run.missed_its_target else _broken_off(run)
     if run.in_hand:
         yield f"in hand: {in_hand_words(run.in_hand)}"
+
+
+def _broken_off(run: PastRun) -> str:
+    return "declined" if run.was_declined else "refused" if run.exit_status == _REFUSED else "broke off"
 
 
 def in_hand_words(in_hand: Sequence[InHand]) -> str:
