@@ -36,8 +36,10 @@ class EventLog:
     As text, it writes only what a person has to know, in plain sentences.
     """
 
-    def __init__(self, log_format: LogFormat) -> None:
+    def __init__(self, log_format: LogFormat, *, caller_tells: bool = False) -> None:
+        """`caller_tells`: what started the run says itself what warnings there are, that it stops, and how it ended."""
         self._format = log_format
+        self._caller_tells = caller_tells
         self._lock = threading.Lock()
 
     @property
@@ -58,7 +60,7 @@ class EventLog:
 
     def warnings(self, warnings: Sequence[ScanWarning]) -> None:
         """Report what could not be read or written while the run goes on."""
-        for warning in warnings:
+        for warning in () if self._caller_tells else warnings:
             text = f"{warning.about}: {warning.text}"
             priority = WARNING if warning.is_problem else NOTICE
             self._event(priority, "warning", text, about=warning.about, text=warning.text)
@@ -98,6 +100,10 @@ class EventLog:
 
         As text, one sentence says why the status is not 0, wherever the result goes: cron mails standard error.
         """
+        if self._caller_tells and self._format != "json":
+            for problem in problems:
+                self.error(problem, status)
+            return
         if not self.is_on:
             if status:
                 from dockersweep.report.outcome_ending import ending_sentence
@@ -123,6 +129,8 @@ class EventLog:
 
     def stopping(self, number: int) -> None:
         """Report that a signal asks to stop. Called from the signal handler, so it must not wait for a lock."""
+        if self._caller_tells:
+            return
         text = "finishing what is under way; once more to stop at once"
         if self.is_on:
             name = signal.Signals(number).name

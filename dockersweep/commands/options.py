@@ -146,8 +146,8 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     keep_history: "Age"
     notifies: bool
     """Whether those are told whom the policy names."""
-    caller_tells_end: bool = False
-    """Whether what started this run says itself, as text, how it ended."""
+    caller_tells: bool = False
+    """Whether what started this run says itself what warnings there are, that it stops, and how it ended."""
     on_untold: "Callable[[str], None] | None" = None
     """Called with why somebody could not be told, in place of a warning on standard error. Set for one of several
     hosts, whose standard error nobody reads."""
@@ -575,7 +575,7 @@ def _run(arguments: argparse.Namespace) -> RunOptions:
         lock_timeout_seconds=arguments.lock_timeout.seconds,
         removal_timeout_seconds=arguments.removal_timeout.seconds,
         on_untold=None,
-        caller_tells_end=False,
+        caller_tells=False,
     )
 
 

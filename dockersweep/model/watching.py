@@ -6,6 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from dockersweep.model.disk import Disk
+from dockersweep.model.inventory import ScanWarning
 from dockersweep.model.policy import NotifyOn, Policy
 from dockersweep.model.quantities import Bytes, Instant
 
@@ -132,6 +133,8 @@ class ChildResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     target: str | None = None
     """The last measurement for the target, in words."""
     run: int | None = None
+    warnings: tuple[ScanWarning, ...] = ()
+    """What it could not read or write, or found odd."""
 
 
 class ChildTask(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -121,7 +121,8 @@ class Execution(Struct):
             raise
         except KeyboardInterrupt:
             status, note = stopped.exit_status, "interrupted before anything was removed"
-            self.events.error(note, status)
+            if not self.options.caller_tells:
+                self.events.error(note, status)
             return status
         finally:
             stopped.only_ask()
@@ -186,8 +187,7 @@ class Execution(Struct):
         if has_news:
             self._tell_problems(document, plan, has_result)
         is_target_stated = has_news and has_result and is_read_in_result(self.options.output)
-        if self.events.is_on or not self.options.caller_tells_end:
-            self.events.ends(document, status, (*unrecorded, *problems), is_target_stated=is_target_stated)
+        self.events.ends(document, status, (*unrecorded, *problems), is_target_stated=is_target_stated)
         return status
 
     def _finish(self, record: RunRecord, status: int, document: OutcomeDocument) -> tuple[str, ...]:
@@ -233,7 +233,8 @@ class Execution(Struct):
         warnings: Sequence[ScanWarning] = [warning for warning in document.warnings if warning not in shown]
         if self.options.only_problems:
             warnings = problems_of(warnings)
-        lines = [*warning_sentences(warnings), *failure_lines(document)]
+        told = () if self.options.caller_tells else warning_sentences(warnings)
+        lines = [*told, *failure_lines(document)]
         write_problems(lines, self.options.output, is_in_result=is_in_result)
 
     def _has_news(self, document: OutcomeDocument, status: int) -> bool:

@@ -38,7 +38,8 @@ def notifying(policy: Policy, settings: NotifySettings, options: RunOptions, res
     A run that raises is told as failed, but for a person's no, for an interruption before the first removal, and for a
     watcher that another run holds up, which tries again.
     """
-    result.warnings = _faults(settings)
+    # A watcher tells of them itself, once.
+    result.warnings = () if options.verb == WATCH else _faults(settings)
     problem: str | None = None
     try:
         yield
@@ -150,7 +151,7 @@ class Notifier:
         words, seconds = self._settings.command, self._settings.timeout_seconds
         fault = program_fault(self._settings)
         if fault is not None:
-            self._fail(fault)
+            self._tell_fault(fault)
             return
         name = os.path.basename(words[0])
         lines = OutputLines(lambda line: self._log.output(name, line))
@@ -162,11 +163,19 @@ class Notifier:
             self._fail(f"{words[0]} {why}")
 
     def _send(self, notice: "NoticeText", events: tuple[NotifyOn, ...]) -> None:
-        from dockersweep.commands.notifying.services import tell_services
+        from dockersweep.commands.notifying.services import HOW_TO_INSTALL, is_apprise_there, tell_services
 
+        if not is_apprise_there():
+            self._tell_fault(HOW_TO_INSTALL)
+            return
         kind = "failure" if "failed" in events else "warning" if "target-missed" in events else "success"
         for problem in tell_services(self._settings, notice.title, notice.text, kind, self._stopped_by):
             self._fail(problem)
+
+    def _tell_fault(self, text: str) -> None:
+        """Tell of what was known before; a watcher has done so."""
+        if self._verb != WATCH:
+            self._fail(text)
 
     def _fail(self, text: str) -> None:
         if self._on_untold is None or self._log.is_on:

@@ -64,7 +64,7 @@ def open_execution(options: RunOptions, result: RunResult) -> Iterator[Execution
             warnings = [*result.warnings]
             if lock.problem is not None:
                 warnings.append(ScanWarning(about="lock", text=lock.problem))
-            events = EventLog(options.output.log_format)
+            events = EventLog(options.output.log_format, caller_tells=options.caller_tells)
             yield Execution(
                 client=client,
                 options=options,

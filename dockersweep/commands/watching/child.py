@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from dockersweep.commands.event_log import EventLog
 from dockersweep.commands.options import OutputOptions, ReportOptions, RunOptions, WatchOptions
+from dockersweep.commands.watching.timed_lines import TimedLines
 from dockersweep.errors import BusyError, DockersweepError
 from dockersweep.model.policy import NotifyOn, Policy
 from dockersweep.model.watching import ChildResult, ChildTask, Look
@@ -24,11 +25,17 @@ if TYPE_CHECKING:
     from dockersweep.policy.judging.survey import Survey
 
 LARGEST_TASK_BYTES = 64_000_000
+MOST_WARNINGS = 100
+LONGEST_WARNING = 1000
+"""In characters."""
 INTERRUPTED = 130
+INTERRUPTED_WORDS = "interrupted before it removed anything"
 
 
 def run_child(what: str, descriptor: int, options: WatchOptions) -> int:
     """Do the task on standard input; what came of it goes to a descriptor, but for a report. Return the exit status."""
+    if what != "report" and options.run.output.log_format == "text":
+        sys.stderr = TimedLines(sys.stderr)
     task = msgspec.json.decode(sys.stdin.buffer.read(LARGEST_TASK_BYTES), type=ChildTask)
     if what == "report":
         return _report(options, task.policy)
@@ -36,7 +43,7 @@ def run_child(what: str, descriptor: int, options: WatchOptions) -> int:
         result = _result(what, options, task)
     except KeyboardInterrupt:
         # A signal before the first removal.
-        result = ChildResult(exit_status=INTERRUPTED, problem="interrupted")
+        result = ChildResult(exit_status=INTERRUPTED, problem=INTERRUPTED_WORDS)
     # A watcher that is gone needs no result.
     with suppress(OSError), os.fdopen(descriptor, "wb") as pipe:
         pipe.write(msgspec.json.encode(result))
@@ -109,7 +116,7 @@ class _Sweep:
         from dockersweep.commands.sweep import sweep
 
         # On a terminal what was done is shown, and nothing else; a file always has the last outcome.
-        shown = replace(self._options, quiet=not self._options.output.goes_to_file, caller_tells_end=True)
+        shown = replace(self._options, quiet=not self._options.output.goes_to_file, caller_tells=True)
         try:
             status = sweep(shown, self._policy, flags_typed(self._flags), self._on_scan)
         except DockersweepError as error:
@@ -131,7 +138,7 @@ class _Sweep:
             events=self._events(problem),
         )
         if document is None:
-            return base
+            return replace(base, problem=INTERRUPTED_WORDS) if problem is None and status else base
         target = document.target
         return replace(
             base,
@@ -142,6 +149,7 @@ class _Sweep:
             target_began=target is not None,
             target_reached=None if target is None else target.reached,
             target=None if target is None else target.text,
+            warnings=tuple(replace(one, text=one.text[:LONGEST_WARNING]) for one in document.warnings[:MOST_WARNINGS]),
         )
 
     def _events(self, problem: str | None) -> tuple[NotifyOn, ...]:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from dockersweep.commands.options import WatchOptions
+from dockersweep.commands.options import OutputOptions, WatchOptions
 from dockersweep.model.policy import Policy
 from dockersweep.model.watching import ChildResult, ChildTask
 
@@ -47,11 +47,10 @@ class Child:
         self._has_told = False
         read, write = os.pipe()
         try:
-            is_quiet = options.run.output.log_format != "text"
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _PROGRAM, work, str(write), *options.command_line],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL if is_quiet else None,
+                stdout=None if _shows_outcome(options.run.output) else subprocess.DEVNULL,
                 pass_fds=(write,),
                 process_group=0,
             )
@@ -146,6 +145,12 @@ def _hand_over(process: "subprocess.Popen[bytes]", task: ChildTask) -> None:
         process.kill()
         process.wait()
         raise OSError(errno.EAGAIN, "no thread can be started") from None
+
+
+def _shows_outcome(output: OutputOptions) -> bool:
+    """Whether outcomes go to standard output: where that is asked for, and to a person; a log has the watcher's own
+    lines."""
+    return output.path == "-" or (output.log_format == "text" and sys.stdout.isatty())
 
 
 def _handed_over(task: ChildTask) -> bytes:

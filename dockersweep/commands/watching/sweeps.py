@@ -1,5 +1,6 @@
 """The sweeps of a watcher, one at a time, and how the last ones ended."""
 
+import signal
 import time
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from dockersweep.model.policy import Policy, WatchSettings
 from dockersweep.model.watching import ChildResult, ChildTask, LastSweep, SweepCause
 from dockersweep.policy.watching.deciding import pause_seconds, tries_rules_again
 from dockersweep.policy.watching.repeated_notices import Told, still_to_tell, told_after, told_of_failure
+from dockersweep.policy.watching.repeated_warnings import WarningNotices
 from dockersweep.units import format_instant
 
 LOOK_AGAIN_SECONDS = 3_600.0
@@ -66,6 +68,7 @@ class Sweeps:
         self._found_enough = 0
         self._lasting: _Lasting | None = None
         self._told_at = float("-inf")
+        self._warnings = WarningNotices()
         self._is_ending = False
         self._is_outdated = False
         """Whether the policy has changed since the sweep that is under way began."""
@@ -191,6 +194,8 @@ class Sweeps:
         """Tell how a sweep ended: where nothing comes of it in the same way again and again, once an hour."""
         lasting = _lasting(cause, result)
         now = time.monotonic()
+        for warning in self._warnings.to_tell(result.warnings, now):
+            self._log.warned(warning)
         if lasting is None or lasting != self._lasting or now - self._told_at >= TOLD_AGAIN_SECONDS:
             self._log.sweep_ends(cause, result, self._then(cause, result))
             self._told_at = now
@@ -208,10 +213,10 @@ class Sweeps:
         return f"; no sweep for space before {_at(self.no_space_before)}"
 
     def stop(self, number: int) -> None:
-        """Hand a signal to the child, which is the last."""
+        """Have the child end, which is the last; what it begins with would make a traceback of SIGINT."""
         self._is_ending = True
         if self._child is not None:
-            self._child.end(number)
+            self._child.end(signal.SIGTERM if number == signal.SIGINT else number)
 
     def close(self) -> None:
         """Kill what is left."""

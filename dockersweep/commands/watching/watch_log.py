@@ -1,10 +1,12 @@
 """What a watcher tells of itself, a line each on standard error, for somebody who did not write it."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from dockersweep.commands.event_log import ERROR, EventLog, Value
 from dockersweep.commands.removal_entry import INFORMATION, NOTICE, WARNING
+from dockersweep.commands.watching.timed_lines import now_words
+from dockersweep.model.inventory import ScanWarning
 from dockersweep.model.watching import ChildResult, EventGap, GapCause, SummedGaps, SweepCause
 from dockersweep.report.local_time import in_local_time
 from dockersweep.report.text import printable
@@ -117,6 +119,11 @@ class WatchLog(EventLog):
             text = f"{problem}; watching goes on, and what is used meanwhile may not be remembered"
             self._tell(WARNING, "ledger", text, problem=problem)
 
+    def warned(self, warning: ScanWarning) -> None:
+        """Report what a sweep could not read or write, or found odd."""
+        priority = WARNING if warning.is_problem else NOTICE
+        self._tell(priority, "warning", f"{warning.about}: {warning.text}", about=warning.about)
+
     def notice(self, text: str, priority: int = WARNING) -> None:
         """Report something that somebody may have to look at."""
         self._tell(priority, "notice", text)
@@ -128,8 +135,7 @@ class WatchLog(EventLog):
 
     def _tell(self, priority: int, event: str, text: str, **fields: Value) -> None:
         if self._format == "text":
-            at = datetime.now(UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-            self._write(f"{at} {printable(in_local_time(text))}")
+            self._write(f"{now_words()} {printable(in_local_time(text))}")
         else:
             shown = in_local_time(text) if self._format == "journal" else text
             self._event(priority, event, shown, text=text, **fields)

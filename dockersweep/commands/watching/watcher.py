@@ -61,6 +61,8 @@ class Watcher:
         self._checked_at = float("-inf")
         self._due_since: float | None = None
         self._told_wait: tuple[SweepCause, str] | None = None
+        self._notify_faults: tuple[str, ...] = ()
+        """Those that were told of."""
         self._told_away = False
         self._told_comparison = False
         self._absences = Absences()
@@ -123,12 +125,27 @@ class Watcher:
 
     def _tell_of_policy(self) -> None:
         """Tell what somebody may not expect of the policy in force."""
+        self._notify_faults = ()
+        self._tell_of_notify()
         if self._policy.policy.target is None:
             self.log.notice(
                 "there is no [target] in the policy, so space is not watched, and only the schedule sweeps; with one, "
                 "`dockersweep plan --only-target` shows what it would take",
                 NOTICE,
             )
+
+    def _tell_of_notify(self) -> None:
+        """Tell why those cannot be told whom the policy names, where that is not known yet."""
+        settings = self._policy.policy.notify
+        if settings is None or not self._options.run.notifies:
+            return
+        # Imported late: few policies tell anybody.
+        from dockersweep.commands.notifying.checks import notify_faults
+
+        before, self._notify_faults = self._notify_faults, tuple(notify_faults(settings))
+        for fault in self._notify_faults:
+            if fault not in before:
+                self.log.notice(f"notify: {fault}")
 
     def _round(self) -> int | None:
         """Go round once; return the signal that ends the watcher once everything has come to its end."""
@@ -218,6 +235,8 @@ class Watcher:
         cause, result = ended
         if result.look is not None:
             self._take_look(result)
+        if cause is not None:
+            self._tell_of_notify()
         if cause == "schedule" and self._sweeps.no_rules_before is None and self._sweeps.last is not None:
             self._schedule.done(self._sweeps.last.started_at)
         self._checked_at = float("-inf")

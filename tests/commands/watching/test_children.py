@@ -172,5 +172,5 @@ def test_an_interruption_before_the_first_removal_is_a_result(monkeypatch: pytes
     with open(read, "rb") as results:
         assert child_process.run_child("sweep", write, options()) == 130
         assert msgspec.json.decode(results.read(), type=ChildResult) == ChildResult(
-            exit_status=130, problem="interrupted"
+            exit_status=130, problem="interrupted before it removed anything"
         )

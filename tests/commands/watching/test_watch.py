@@ -1,13 +1,15 @@
 """`dockersweep watch` as a whole, on an engine that does what the test wants."""
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -285,3 +287,55 @@ def test_an_engine_that_tells_no_events_up_to_now_is_said_to_prove_nothing(tmp_p
             assert "GET /events with 500: no" in told["text"]
             time.sleep(2)
             assert sum(one["event"] == "uncompared" for one in watcher.events) == 1
+
+
+def test_a_missing_program_and_other_warnings_are_told_once_not_by_each_sweep(tmp_path: Path) -> None:
+    more = '[protect]\nlabels = ["keep"]\n[notify]\ncommand = ["/no/such"]\non = ["silent", "removed"]\n'
+    with engine_with("a") as engine, watcher_on(engine, policy(tmp_path, more=more)) as watcher:
+        watcher.until("sweep-ends", removed=1)
+        for _ in range(2):
+            watcher.until("sweep-ends", after=watcher.count, exit_status=0)
+        told = [str(one) for one in watcher.events if one["event"] in ("notice", "warning")]
+        assert [sum(words in one for one in told) for words in ("/no/such", "keep matches nothing")] == [1, 1]
+        assert watcher.end() == 128 + signal.SIGTERM
+
+
+def on_a_terminal(arguments: Sequence[str], until: str, after: float) -> tuple[int, str]:
+    """Run a watcher on a terminal; once `until` is there, wait, and press Ctrl-C. Return its exit
+    status and all that it wrote."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-m", "dockersweep", "watch", *arguments])
+    written, pressed = "", False
+    try:
+        while True:
+            try:
+                data = os.read(terminal, 4096)
+            except OSError:
+                break
+            if not data:
+                break
+            written += data.decode()
+            if until in written and not pressed:
+                pressed = True
+                time.sleep(after)
+                os.write(terminal, b"\x03")
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), written
+    finally:
+        os.close(terminal)
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+@pytest.mark.parametrize("after", [0.0, 0.1, 0.3, 0.6])
+def test_ctrl_c_while_a_sweep_begins_is_told_in_two_quiet_lines(tmp_path: Path, after: float) -> None:
+    with engine_with("a") as engine:
+        arguments = ("--policy", str(policy(tmp_path)), "-H", engine.url, "--yes-first-time")
+        status, written = on_a_terminal(arguments, "sweep by the schedule begins", after)
+    assert status == 128 + signal.SIGINT, written
+    lines = [line for line in written.replace("\r", "").split("\n") if "SIGINT" in line or "ended" in line]
+    assert "Traceback" not in written
+    assert "tried again" not in written
+    assert "once more to stop at once" not in written
+    assert sum("SIGINT: the watcher ends" in line for line in lines) == 1

@@ -116,6 +116,27 @@ def test_a_watcher_without_a_target_says_that_it_does_not_watch_space(
         assert any("so space is not watched" in told for told in texts(capfd)) is is_told
 
 
+def test_why_nobody_can_be_told_is_said_at_the_start_and_where_it_changes(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path, program = tmp_path / "p.toml", tmp_path / "program"
+    path.write_text(f'version = 1\n{TARGET}[notify]\ncommand = ["{program}"]\n')
+    watcher = watcher_by("--policy", str(path))
+    watcher._tell_of_policy()
+    assert texts(capfd) == [f"notify: {program} does not exist"]
+    watcher._sweeps.sweeping = "space"
+    watcher._round()
+    assert not [told for told in texts(capfd) if "notify" in told]
+    program.touch()
+    watcher._sweeps.sweeping = "space"
+    watcher._round()
+    assert [told for told in texts(capfd) if f"notify: {program} cannot be executed" in told]
+    watcher.on_signal(signal.SIGHUP)
+    watcher._round()
+    assert [told for told in texts(capfd) if f"notify: {program} cannot be executed" in told]
+    watcher.wakeup.close()
+
+
 def test_ages_as_of_another_time_are_told_of(
     watcher: Watcher, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
