@@ -61,7 +61,7 @@ def test_its_calls_are_those_that_are_made() -> None:
 
 
 def test_its_calls_of_an_archive_are_those_that_are_made() -> None:
-    [row] = re.findall(r"^\| both with an archive \| GET, POST \| (.*) \|$", README.read_text(), re.MULTILINE)
+    [row] = re.findall(r"^\| these with an archive \| GET, POST \| (.*) \|$", README.read_text(), re.MULTILINE)
     told = {(part.split()[0], path) for part in row.split("; ") for path in re.findall(r"`(\S+)`", part)}
     assert told == {(method, words_of_call(path)) for method, path in ARCHIVING_CALLS}
 
