@@ -140,6 +140,8 @@ class RunWriter:
         images come one after the other: each may have layers of the one before.
         """
         with self._image_mutex, self._object(IMAGES, original, original.id.removeprefix("sha256:")) as new:
+            # Before the engine is asked: it may write the whole image to this very disk first.
+            new.room_for(0)
             layout = ImageLayout(f"{self.path}/images", self._images, new.room_for)
             try:
                 image = read_saved(tar, original.id, original.tags, layout)

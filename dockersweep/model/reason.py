@@ -28,7 +28,7 @@ FactName = Literal[
     "used-by-build", "own-container", "swarm-task", "infra-container", "unseen-services", "pause-image",
     "read-only-store", "no-ledger", "no-age-asked-for", "enough", "not-recoverable", "not-anonymous-local",
     "takes-no-space", "on-another-disk", "only-here", "not-in-saved-plan", "named-by-saved-plan",
-    "unticked", "on-other-hosts",
+    "unticked", "on-other-hosts", "not-archived",
 ]  # fmt: skip
 
 

@@ -85,6 +85,7 @@ _FACTS: Mapping[FactName, str] = {
     "takes-no-space": "it takes no space: goes only by a rule",
     "not-in-saved-plan": "the saved plan does not name it",
     "named-by-saved-plan": "the plan names it",
+    "not-archived": "it could not be archived earlier in this run",
     "unticked": "not ticked in the review",
     "on-other-hosts": "another host has this volume too, and keeps it or did not tell",
 }

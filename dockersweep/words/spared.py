@@ -30,6 +30,9 @@ def spared_words(decision: Decision, target: Target) -> str | None:
     if reason is not None:
         return _spared_by_target(reason, target)
     first = decision.reasons[0]
+    if first.about == Fact(name="not-archived"):
+        # Its outcome says why.
+        return None
     if first.code == "in-use":
         return _used(decision, first)
     if decision.kind not in target.order and first.code not in _BEFORE_RULES:

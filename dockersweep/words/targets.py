@@ -1,8 +1,9 @@
 """What a space target could still remove, and what it may not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from dockersweep.model.naming import PLURAL_OF
+from dockersweep.model.outcome import Outcome
 from dockersweep.model.plan import Plan, Spared
 from dockersweep.model.reason import NotMatched
 from dockersweep.words.amounts import amount_words, plural
@@ -22,6 +23,16 @@ UNTICKED_WORDS = "what else may be removed was unticked"
 """Why a target is missed after a review."""
 FILLS_ARCHIVE_WORDS = "the archive takes all that is freed, on the same disk: name a folder on another one"
 """Why a sweep for a target goes no further."""
+
+
+def not_archived_words(outcomes: Iterable[Outcome]) -> str:
+    """Return what stays because it could not be archived, and why of the first; empty for nothing."""
+    stays = list({outcome.ref: outcome for outcome in outcomes if outcome.is_not_archived}.values())
+    if not stays:
+        return ""
+    first = stays[0]
+    others = plural(len(stays) - 1, "other object")
+    return f"{first.kind} {first.name} stays: {first.detail}{f'; {others} not archived' if len(stays) > 1 else ''}"
 
 
 def nothing_else_words(plan: Plan, is_first: bool) -> str:

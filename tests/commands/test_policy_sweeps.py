@@ -36,6 +36,7 @@ def images(litter: Litter) -> None:
 def sweep(policy: str, host: str, *flags: str) -> tuple[int, Any]:
     run = dockersweep("sweep", "--yes", "--policy", "-", "--format", "json", *flags, host=host, stdin=policy)
     assert run.beside_warnings == "" or run.status, run.stderr
+    assert run.stdout, run.stderr
     return run.status, run.json()
 
 
@@ -101,3 +102,22 @@ def test_over_a_limit_nothing_is_removed(engine: Engine, litter: Litter, tmp_pat
     raised = dockersweep("sweep", "--yes", "--policy", str(policy), "--max-objects", "4", host=engine.url)
     assert raised.status == 0, raised.stderr
     assert tags(engine) == {"kept:1"}
+
+
+def test_without_room_in_the_archive_no_image_is_exported_and_each_is_tried_once(
+    engine: Engine, litter: Litter, tmp_path: Path
+) -> None:
+    images(litter)
+    archive = f'[archive]\nfolder = "{tmp_path}/archive"\nmin_free = "99%"\n'
+    with engine.recorder.recording() as recording:
+        status, document = sweep(TARGET.format(free="1GB") + archive, engine.url, "--yes-first-time")
+    assert status == 3
+    assert not [request for request in recording.requests if request.path.endswith("/get")]
+    tried = [one["name"] for one in document["outcomes"] if one["action"] == "remove"]
+    assert tried
+    assert len(set(tried)) == len(tried)
+    assert {one["status"] for one in document["outcomes"]} <= {"skipped", "not-attempted"}
+    assert "not archived: the archive has no room" in document["target"]["text"]
+    said = " ".join(dockersweep("history", str(document["run"])).stdout.split())
+    assert "target missed" in said
+    assert f"{len(tried)} skipped" in said

@@ -18,13 +18,13 @@ PODMAN = Quirks(api=(1, 44), version="5.8.0", is_podman=True)
         (
             OLD,
             {"tells_true_shared_size", "sums_up_layers", "has_build_cache", "lists_network_mode"}
-            | {"loads_only_new_layers"},
+            | {"loads_only_new_layers", "copies_image_to_export"},
         ),
         (
             CLASSIC,
             {"counts_tasks", "tells_usage_in_parts", "marks_anonymous_volumes", "mounts_images", "has_swarm_jobs"}
             | {"tells_true_shared_size", "sums_up_layers", "has_build_cache", "lists_network_mode"}
-            | {"loads_only_new_layers"},
+            | {"loads_only_new_layers", "copies_image_to_export"},
         ),
         (
             CONTAINERD,

@@ -4,13 +4,18 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from dockersweep.model.attempt import outcome_for
 from dockersweep.model.inventory import Object
+from dockersweep.model.naming import ref_of
 from dockersweep.model.plan import Plan
 from dockersweep.model.policy import Policy, Protection, Protections, Target
+from dockersweep.policy.judging.survey import Survey
+from dockersweep.policy.planning.planner import make_plan
 from dockersweep.report.formats import formatted
 from dockersweep.report.plan import plan_layout
 from dockersweep.units import parse_age
-from dockersweep.words.targets import no_more_words, nothing_else_words
+from dockersweep.words.reasons import reason_text
+from dockersweep.words.targets import no_more_words, not_archived_words, nothing_else_words
 from tests.rig.inventories import NOW, ago, container, image, inventory, network, plan_of, volume
 
 MEGABYTE = 1_000_000
@@ -78,6 +83,26 @@ def test_only_what_frees_the_most_is_named() -> None:
         "3 other objects may not go either"
     )
     assert spared(plan)["image protected by the policy"] == (1, 20 * MEGABYTE)
+
+
+def test_what_was_not_archived_stays_in_the_next_round_and_another_goes() -> None:
+    first, second = old("first", 100), replace(old("second", 50), first_seen_unused_at=ago(days=5))
+    target = Target(free_bytes=MEGABYTE, order=("image",), older_than=parse_age("1h"))
+    policy = Policy(source="a test", protections=Protections(), rules=(), target=target)
+    survey = Survey(inventory(first, second), NOW)
+    assert [step.name for step in make_plan(survey, policy).removals] == ["first:1"]
+    later = make_plan(replace(survey, not_archived=frozenset([ref_of(first)])), policy)
+    assert [step.name for step in later.removals] == ["second:1"]
+    [kept] = [one for one in later.decisions if one.verdict == "keep"]
+    assert reason_text(kept.reasons[0]) == "it could not be archived earlier in this run"
+
+
+def test_what_was_not_archived_is_named_once_with_its_cause() -> None:
+    plan = planned(old("a", 100), old("b", 50))
+    why = "not archived: no space left on device"
+    unarchived = [replace(outcome_for(step, "skipped", why, None), is_not_archived=True) for step in plan.removals]
+    assert not_archived_words(unarchived * 2) == f"image a:1 stays: {why}; 1 other object not archived"
+    assert not_archived_words([outcome_for(plan.removals[0], "removed", None, 1)]) == ""
 
 
 def test_nothing_is_said_of_a_target_that_is_reached_or_does_not_begin() -> None:

@@ -41,7 +41,10 @@ class ArchiveWriting:
         self._interrupt = interrupt
         self._writer = archive.begin(client.engine, run, datetime.now(UTC), settings, interrupt)
         self._containers = VolumeContainers(ArchiveCalls.sharing(client), place)
-        self._reader = ObjectReader(ArchiveCalls.sharing(client), self._containers, stores_to_read(inventory))
+        self._reader = ObjectReader(
+            ArchiveCalls.sharing(client), self._containers, stores_to_read(inventory), inventory.engine.root_dir or ""
+        )
+        self._min_free = settings.min_free
         self.folder = archive.path
         self._is_closed = False
 
@@ -99,10 +102,21 @@ class ArchiveWriting:
                     check_unchanged=container.check_unchanged,
                 )
         if isinstance(item, Image):
-            return self._writer.image(original, self._interruptible(self._reader.image(item.id)))
+            return self._writer.image(original, self._interruptible(self._image(item)))
         if isinstance(item, Network):
             return self._writer.network(original, self._reader.network(item.id))
         raise NotArchivedError("build cache has no archive")
+
+    def _image(self, item: Image) -> Iterator[bytes]:
+        """Yield the pieces of an image's tar; looks for room when the first one is asked for, and other images are
+        written. Raises NotArchivedError where it would fill the engine's disk."""
+        folder = self._reader.export_folder
+        if folder is not None and item.size_bytes is not None:
+            # Few runs archive images.
+            from dockersweep.commands.running.export_room import require_export_room
+
+            require_export_room(folder, item.size_bytes, self.folder, self._min_free)
+        yield from self._reader.image(item.id)
 
     def _interruptible(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         for piece in pieces:

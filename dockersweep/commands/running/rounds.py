@@ -122,7 +122,10 @@ def carry_out_rounds(run: PlannedRun, context: RunContext) -> OutcomeDocument:
             return together(rounds, target_outcome(plan, plan, done, f"it went no further: {reason}"))
         if not rounds[-1].ended_early and not any(outcome.status == "removed" for outcome in rounds[-1].outcomes):
             done = together(rounds, None)
-            return together(rounds, target_outcome(plan, measured.plan, done, "what may go for it was not removed"))
+            from dockersweep.words.targets import not_archived_words
+
+            words = not_archived_words(done.outcomes) or "what may go for it was not removed"
+            return together(rounds, target_outcome(plan, measured.plan, done, words))
 
 
 def _record_settled(run: PlannedRun, context: RunContext) -> None:
@@ -162,7 +165,12 @@ def _measure(run: PlannedRun, done: OutcomeDocument, context: RunContext) -> "_N
     if first.target is None or first.target.begins is False:
         return None
     # Imported late: most runs have no target.
-    from dockersweep.words.targets import FILLS_ARCHIVE_WORDS, UNTICKED_WORDS, nothing_else_words
+    from dockersweep.words.targets import (
+        FILLS_ARCHIVE_WORDS,
+        UNTICKED_WORDS,
+        not_archived_words,
+        nothing_else_words,
+    )
 
     if done.ended_early:
         return target_outcome(first, first, done, f"the sweep ended early: {done.ended_early}")
@@ -171,6 +179,10 @@ def _measure(run: PlannedRun, done: OutcomeDocument, context: RunContext) -> "_N
     if not can_go_on(policy, done):
         return target_outcome(first, first, done, "how much was freed is not known", is_known=False)
     survey = survey_of(context.client, context.options.engine, context.ledger, policy)
+    not_archived = frozenset(outcome.ref for outcome in done.outcomes if outcome.is_not_archived)
+    if not_archived:
+        # One object has one outcome.
+        survey = replace(survey, not_archived=not_archived)
     require_build_cache(survey, may_remove(policy, "build-cache"), context.options.engine)
     gone = gone_in(done)
     with without_collector():
@@ -187,7 +199,8 @@ def _measure(run: PlannedRun, done: OutcomeDocument, context: RunContext) -> "_N
     if not goes_for_space(plan):
         is_unticked = any(removal.ref in run.unticked for removal in made.removals)
         words = UNTICKED_WORDS if is_unticked else nothing_else_words(plan, is_first=False)
-        return target_outcome(first, plan, done, words)
+        stays = not_archived_words(done.outcomes)
+        return target_outcome(first, plan, done, f"{stays}; {words}" if stays else words)
     context.permit(plan, gone)
     return _Next(plan, survey)
 

@@ -116,6 +116,12 @@ class Quirks(Struct, frozen=True):
         return self.has_containerd_store and not self.is_podman
 
     @property
+    def copies_image_to_export(self) -> bool:
+        """Whether GET /images/{name}/get writes the whole image to the engine's own disk before its first byte comes:
+        Docker's classic store (image/tarexport/save.go, in the folder tmp of its root or in DOCKER_TMPDIR)."""
+        return not self.is_podman and not self.has_containerd_store
+
+    @property
     def takes_a_prefix_for_a_volume(self) -> bool:
         """Whether DELETE /volumes/{name} accepts a unique prefix of a name: Podman 5.8."""
         return self.is_podman

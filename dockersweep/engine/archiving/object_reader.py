@@ -57,12 +57,19 @@ class ContainerReading(NamedTuple):
 class ObjectReader:
     """Reads the objects of one engine. Safe for several threads."""
 
-    def __init__(self, calls: ArchiveCalls, containers: VolumeContainers, stores: Stores | None) -> None:
-        """`stores` is where the engine has its data on this machine; None to read everything through its API."""
+    def __init__(
+        self, calls: ArchiveCalls, containers: VolumeContainers, stores: Stores | None, root: str = ""
+    ) -> None:
+        """`stores` is where the engine has its data on this machine; None to read everything through its API. `root` is
+        the engine's own folder."""
         self._calls = calls
         self._containers = containers
         self._stores = stores
         self._upper_folders = None if stores is None else UpperFolders(stores)
+        is_copied = stores is not None and bool(root) and calls.quirks.copies_image_to_export
+        self.export_folder = f"{root}/tmp" if is_copied else None
+        """The folder to which the engine writes an image before it gives it. It is not there where the engine has
+        another one; None where the engine writes none, or its folders cannot be seen."""
 
     @contextmanager
     def volume(self, volume: Volume) -> Iterator[VolumeReading]:

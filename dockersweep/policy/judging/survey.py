@@ -10,7 +10,7 @@ from msgspec import Struct
 from dockersweep.model.inventory import Inventory, Kind, Object, ObjectRef
 from dockersweep.model.listed import Listing
 from dockersweep.model.naming import ref_of, size_of
-from dockersweep.model.reason import Reason
+from dockersweep.model.reason import Fact, Reason
 from dockersweep.model.storage import SizeBase
 from dockersweep.policy.bytes.layer_graph import LayerGraph, find_layer_graph
 from dockersweep.policy.bytes.reclaim import Reclaim
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from dockersweep.policy.bytes.on_disks import OnDisks
     from dockersweep.policy.judging.declared import DeclaredObjects
 
+NOT_ARCHIVED = Reason(code="unrecoverable", rule="archive", about=Fact(name="not-archived"))
+
 
 class Survey(Struct, frozen=True, dict=True):
     """An inventory, and the instant at which its ages are taken.
@@ -43,6 +45,8 @@ class Survey(Struct, frozen=True, dict=True):
     """What files declare; None where none was read."""
     archive: "ArchiveFacts | None" = None
     """What is known of the archive; None where there is none, or nothing is known of it."""
+    not_archived: frozenset[ObjectRef] = frozenset()
+    """What could not be archived earlier in the same run, and stays."""
 
     @property
     def is_of_now(self) -> bool:
@@ -133,7 +137,12 @@ class Survey(Struct, frozen=True, dict=True):
 
     def never_removed(self, kind: Kind) -> Mapping[int, tuple[Reason, ...]]:
         """Return place -> why an object of a kind is kept whatever a policy says, its holders aside."""
-        return self.hard.of_kind(kind, self.holders.of_kind(kind))
+        never = self.hard.of_kind(kind, self.holders.of_kind(kind))
+        if not self.not_archived:
+            return never
+        places = self.listing.of_kind(kind).places
+        again = [places[ref.id] for ref in self.not_archived if ref.kind == kind and ref.id in places]
+        return {**never, **{place: (*never.get(place, ()), NOT_ARCHIVED) for place in again}}
 
     @cached_property
     def _build_uses(self) -> Mapping[str, tuple[datetime, ...]]:
