@@ -20,7 +20,16 @@ def state_folder(environment: Mapping[str, str], user_id: int) -> Path:
 
 def run_lock_file(folder: Path, identity: str) -> Path:
     """Return the file that a run locks which removes on the engine of this identity, beside the ledger in a folder."""
+    return folder / _LOCKS / _short(identity)
+
+
+def watch_lock_file(folder: Path, identity: str) -> Path:
+    """Return the file that a watcher of that engine locks, there too."""
+    return folder / _LOCKS / f"{_short(identity)}.watch"
+
+
+def _short(identity: str) -> str:
     # It loads all of OpenSSL.
     from hashlib import sha256
 
-    return folder / _LOCKS / sha256(identity.encode()).hexdigest()[:16]
+    return sha256(identity.encode()).hexdigest()[:16]

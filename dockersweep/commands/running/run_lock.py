@@ -7,28 +7,20 @@ with a socket on this machine there is a second one, shared by all users who can
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
 
 from dockersweep.commands.running.shared_lock import NotSharedError, engine_socket, open_shared_lock, shared_lock_path
 from dockersweep.errors import BusyError
-from dockersweep.file_lock import lock_within
+from dockersweep.file_lock import forget_holder, holder_of, lock_within, write_holder
 from dockersweep.ledger.folder import run_lock_file
 from dockersweep.model.inventory import Engine
 from dockersweep.model.naming import engine_identity
 from dockersweep.units import format_instant
 
 SETTLING_SECONDS = 0.2
-
-
-class Holder(msgspec.Struct, frozen=True):
-    """Who holds the lock, as written in its file."""
-
-    pid: int
-    started_at: datetime
 
 
 class RunLock(msgspec.Struct, frozen=True):
@@ -109,42 +101,16 @@ def _hold(held: ExitStack, descriptor: int, deadline: float, engine: Engine) -> 
         raise BusyError(_refusal(descriptor, engine)) from None
     except OSError as error:
         return error.strerror
-    _write_holder(descriptor)
-    held.callback(_forget_holder, descriptor)
+    write_holder(descriptor)
+    held.callback(forget_holder, descriptor)
     return None
 
 
 def _refusal(descriptor: int, engine: Engine) -> str:
     # A run writes its pid just after it has taken the lock; until then the file may name the previous holder.
     time.sleep(SETTLING_SECONDS)
-    holder = _holder(descriptor)
+    holder = holder_of(descriptor)
     who = "another run" if holder is None else f"process {holder.pid}, which began {format_instant(holder.started_at)},"
     return (
         f"{who} is at work on the engine at {engine.endpoint}; wait for it with --lock-timeout, like --lock-timeout 10m"
     )
-
-
-def _holder(descriptor: int) -> Holder | None:
-    try:
-        holder = msgspec.json.decode(os.pread(descriptor, 1000, 0), type=Holder)
-        os.kill(holder.pid, 0)
-    except PermissionError:
-        # A process of another user.
-        return holder
-    except (OSError, OverflowError, msgspec.DecodeError, UnicodeDecodeError):
-        # The file is empty just after the lock was taken, and a killed run leaves its pid.
-        return None
-    return holder
-
-
-def _write_holder(descriptor: int) -> None:
-    """Write our pid. A full disk does not matter: the lock holds, and only its holder's pid is missing."""
-    with suppress(OSError):
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, msgspec.json.encode(Holder(os.getpid(), datetime.now(UTC))), 0)
-
-
-def _forget_holder(descriptor: int) -> None:
-    """Remove our pid: the next run may be able to lock the file but not to write it."""
-    with suppress(OSError):
-        os.ftruncate(descriptor, 0)

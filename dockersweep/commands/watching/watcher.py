@@ -15,6 +15,7 @@ from dockersweep.commands.watching.rules_schedule import RulesSchedule
 from dockersweep.commands.watching.sweeps import Sweeps
 from dockersweep.commands.watching.systemd import Systemd, sweeps_beside
 from dockersweep.commands.watching.wakeup import Wakeup
+from dockersweep.commands.watching.watch_lock import WatchLock
 from dockersweep.commands.watching.watch_log import CAUSE_WORDS, WatchLog
 from dockersweep.model.inventory import Engine
 from dockersweep.model.naming import engine_identity
@@ -55,6 +56,7 @@ class Watcher:
         self._schedule = RulesSchedule(options.run.engine, self._started_at)
         self._sweeps = Sweeps(options, self.log)
         self._engine: Engine | None = None
+        self._lock = WatchLock()
         self._signals: list[int] = []
         self._ended_by: int | None = None
         """The signal that ends the watcher; None for none so far."""
@@ -105,6 +107,7 @@ class Watcher:
             self._systemd.stopping()
             self._sweeps.close()
             self._recorder.close()
+            self._lock.close()
             self._tell_of_recorder()
             for summed in self._gaps.left():
                 self.log.gaps(summed)
@@ -215,11 +218,20 @@ class Watcher:
         """Take note of the engine, which may be another one than before."""
         if is_new:
             self._schedule.begin(engine, self._policy.settings)
+            self._tell_of_other(engine)
             self._disks.look = None
         if is_new or away_seconds is not None:
             self.log.engine_there(engine.endpoint, engine.name, away_seconds, self._rules_at())
         self._engine = engine
         self._sweeps.look_again(at_once=is_new)
+
+    def _tell_of_other(self, engine: Engine) -> None:
+        """Tell of another watcher on the same engine."""
+        other = self._lock.take(engine)
+        if other is not None:
+            self.log.notice(
+                f"{other} watches the engine at {engine.endpoint} too: both sweep it, and tell of that; end one of them"
+            )
 
     def _tell_of_clock(self) -> None:
         clock = datetime.now(UTC) - timedelta(seconds=time.monotonic())

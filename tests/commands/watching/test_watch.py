@@ -339,3 +339,15 @@ def test_ctrl_c_while_a_sweep_begins_is_told_in_two_quiet_lines(tmp_path: Path, 
     assert "tried again" not in written
     assert "once more to stop at once" not in written
     assert sum("SIGINT: the watcher ends" in line for line in lines) == 1
+
+
+def test_a_second_watcher_is_told_of_the_first_and_both_go_on(tmp_path: Path) -> None:
+    rules = policy(tmp_path, sweep="never")
+    with engine_with() as engine, watcher_on(engine, rules) as first:
+        first.until("engine-there")
+        with watcher_on(engine, rules) as second:
+            second.until("engine-there")
+            other = [one["text"] for one in second.events if f"process {first.process.pid}" in str(one.get("text"))]
+            assert [text.endswith("end one of them") for text in other] == [True], second.told
+            assert second.end() == 128 + signal.SIGTERM
+        assert first.end() == 128 + signal.SIGTERM
