@@ -71,9 +71,13 @@ def _is_taken(path: str) -> bool:
 
 
 def _check(options: PolicyVerbOptions) -> int:
-    """Write what is wrong with a file; with an inventory or an engine also notes on what its rules match there."""
+    """Write what is wrong with a file; with an inventory or an engine also notes on what its rules match there.
+
+    What the policy does that its reader may not expect is a note too.
+    """
     from dockersweep.policy.judging.coverage import findings
     from dockersweep.policy.language.lint import lint_policy
+    from dockersweep.policy.language.notes import notes_on
 
     path = find_policy(options.policy.path, os.environ)
     if path is None:
@@ -84,6 +88,7 @@ def _check(options: PolicyVerbOptions) -> int:
     notes: list[str] = []
     problems = reading.problems or lint_policy(reading) or _declared_problems(reading, options.engine, notes)
     if not problems:
+        notes += notes_on(reading)
         problems = _address_problems(reading, notes)
     asks_engine = options.engine.inventory is not None or options.engine.names_engine
     if asks_engine and not problems:

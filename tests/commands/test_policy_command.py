@@ -51,6 +51,29 @@ def test_init_makes_a_file_that_root_trusts(call: Caller) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
+NO_RULE = "note: target: there is no [[rule]], so nothing but the target removes anything"
+ONLY_HERE = "note: target: it may remove images that exist only here"
+
+
+@pytest.mark.parametrize(
+    ("more", "notes"),
+    [
+        ("", [NO_RULE, ONLY_HERE]),
+        ('order = ["build-cache"]', [NO_RULE]),
+        ("spare_registry_less = false", [NO_RULE]),
+        ('spare_registry_less = "never"', [NO_RULE]),
+        ("[archive]", [NO_RULE]),
+        (IMAGES, [ONLY_HERE]),
+    ],
+    ids=["target alone", "no images", "accepted", "spared", "archived", "a rule"],
+)
+def test_check_notes_what_a_target_does_that_may_not_be_expected(call: Caller, more: str, notes: list[str]) -> None:
+    path = call.policy(f'{VERSION}[target]\nmin_free = "1GB"\n{more.removeprefix(VERSION)}\n')
+    said = call("policy", "check", "--policy", path)
+    assert said.status == 0
+    assert [line[: len(note)] for line, note in zip(said.out.splitlines(), notes, strict=True)] == notes
+
+
 def test_init_writes_over_nothing(call: Caller) -> None:
     path = call.policy(SCRATCH)
     said = call("policy", "init", "-o", path)
