@@ -124,6 +124,13 @@ class Forecast(Struct, frozen=True, kw_only=True):
     """The rules that remove it then: several for an image with tags that match different rules."""
 
 
+class ForSpace(Struct, frozen=True, kw_only=True):
+    """That the space target may remove an object that is kept now, once space is short enough."""
+
+    from_at: Instant | None = None
+    """From when on: it is younger than the target takes. None for now."""
+
+
 class Unless(Struct, frozen=True, kw_only=True):
     """The least change that makes an object removable that otherwise never is."""
 
@@ -160,6 +167,8 @@ class Explanation(Struct, frozen=True, kw_only=True):
     silent: tuple[SilentRules, ...]
     """All other rules."""
     forecast: Forecast
+    for_space: ForSpace | None = None
+    """Whether the space target may still remove it, though no rule does; None where it may not, or does so now."""
     unless: Unless | None = None
     """What makes it removable if the forecast is "never"; None where nothing is known that does."""
     reclaim_alone: Interval

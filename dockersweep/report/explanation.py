@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from dockersweep.model.explanation import Chain, Explanation, RuleSays, RuleWord, SilentRules, Subject, Unless
+from dockersweep.model.explanation import Chain, Explanation, ForSpace, RuleSays, RuleWord, SilentRules, Subject, Unless
 from dockersweep.model.naming import PLURAL_OF, short_id
 from dockersweep.model.plan import Decision
 from dockersweep.model.quantities import Instant
@@ -139,6 +139,8 @@ def _verdict(explanation: Explanation, reasons: Sequence[tuple[str, str]]) -> It
     tags = explanation.decision.untag
     goes = explanation.decision.verdict == "remove"
     what = "will be removed" if goes else f"is kept and loses {plural(len(tags), 'tag')}" if tags else "is kept"
+    if explanation.for_space is not None and not tags:
+        what = "is kept until space is short"
     head = f"{_title(explanation.subject)} {what} by {explanation.policy_source}"
     silent = {reason.rule for reason in explanation.decision.reasons if isinstance(reason.about, NotMatched)}
     if len(reasons) == 1:
@@ -235,9 +237,11 @@ def _forecast(explanation: Explanation, reasons: Sequence[tuple[str, str]]) -> I
     """Yield until when the object stays; if for good, why (unless the verdict says so); and what would change that."""
     forecast = explanation.forecast
     stated = [text for _, text in reasons]
+    if explanation.for_space is not None:
+        yield _for_space(explanation.for_space)
     if forecast.until is not None:
         yield f"Stays until {forecast.until}."
-    elif forecast.when == "never":
+    elif forecast.when == "never" and explanation.for_space is None:
         is_stated = forecast.text.removeprefix("no rule removes it: ") in stated
         about = explanation.decision.reasons[0].about
         state = f" while it is {about.state}" if isinstance(about, State) and about.state else ""
@@ -246,6 +250,11 @@ def _forecast(explanation: Explanation, reasons: Sequence[tuple[str, str]]) -> I
         yield f"Can be removed {forecast.text}."
     if explanation.unless is not None:
         yield _unless(explanation.unless)
+
+
+def _for_space(for_space: ForSpace) -> str:
+    since = "" if for_space.from_at is None else f" from {local_time(for_space.from_at)} on"
+    return f"The space target may remove it{since}, when space is so short that its turn comes."
 
 
 def _unless(unless: Unless) -> str:

@@ -147,6 +147,37 @@ def test_the_space_target_is_told_like_a_rule(objects: list[Object], free: str, 
     assert told.forecast.when == when
 
 
+@pytest.mark.parametrize(
+    ("objects", "said"),
+    [
+        (
+            [image("a", "a:1"), image("b", "b:1", first_seen=ago(days=20), size=10**9)],
+            "The space target may remove it, when space is so short that its turn comes.",
+        ),
+        (
+            [image("a", "a:1", first_seen=ago(hours=1)), image("b", "b:1", first_seen=ago(days=20), size=10**9)],
+            "The space target may remove it from 2026-11-25 11:00:00 UTC on, when space is so short that",
+        ),
+    ],
+    ids=["now", "too young"],
+)
+def test_what_may_go_for_space_is_not_said_to_stay_for_good(objects: list[Object], said: str) -> None:
+    told = explained("a:1", objects, policy_of(f'{TARGET}free = "1kB"'))
+    text = " ".join(text_of(told, 200).split())
+    assert said in text
+    assert "Image a:1 is kept until space is short by" in text
+    assert "Will not be removed" not in text
+
+
+def test_what_may_never_go_for_space_is_said_to_stay() -> None:
+    told = explained(
+        "a:1", [image("a", "a:1"), container("c", "running", image="a:1")], policy_of(f'{TARGET}free = "1kB"')
+    )
+    assert told.for_space is None
+    assert "until space is short" not in text_of(told, 200)
+    assert "Will not be removed under this policy" in text_of(told, 200)
+
+
 def test_of_an_image_of_which_some_tags_go_each_tag_is_told() -> None:
     told = explained("app:4", [*APPS[:3], built(image("a", "app:4", "keep:4", "app:five"), ago(days=9))], RELEASES)
     assert [(one.tag, one.goes) for one in told.tags] == [("app:4", True), ("keep:4", False), ("app:five", True)]

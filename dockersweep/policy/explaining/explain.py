@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
-from dockersweep.model.explanation import Explanation, Forecast, RuleSays, RuleWord, SilentRules, TagWord
+from dockersweep.model.explanation import Explanation, Forecast, ForSpace, RuleSays, RuleWord, SilentRules, TagWord
 from dockersweep.model.inventory import Image, Kind, Object, ObjectRef
 from dockersweep.model.naming import PLURAL_OF, kind_of
 from dockersweep.model.plan import Decision, Interval, LayersHeld, Limits
@@ -17,6 +17,7 @@ from dockersweep.policy.explaining.chains import all_holders, find_chains
 from dockersweep.policy.explaining.forecast import forecast
 from dockersweep.policy.explaining.last_uses import subject_of, use_evidence
 from dockersweep.policy.explaining.unless import what_lets_it_go
+from dockersweep.policy.judging.ages import Since
 from dockersweep.policy.judging.judge import Judge
 from dockersweep.policy.judging.matching import RuleTest
 from dockersweep.policy.judging.order import ORDER, holders_first
@@ -40,6 +41,7 @@ def explain(survey: Survey, policy: Policy, ref: ObjectRef) -> Explanation:
     case = judge.case(item)
     by_rules = list(judge.rulings(case))
     expected = _forecast(judge, item, decisions[ref])
+    at_worst = _at_worst(judged, decisions[ref])
     inventory = survey.inventory
     return Explanation(
         schema="dockersweep.explanation/1",
@@ -54,10 +56,11 @@ def explain(survey: Survey, policy: Policy, ref: ObjectRef) -> Explanation:
         chains=find_chains(ref, survey, decisions),
         rules=(
             *_words(item, by_rules),
-            *_target_word(judged, decisions[ref]),
+            *_target_word(decisions[ref], at_worst),
         ),
         silent=tuple(_silent(policy, item, by_rules)),
         forecast=expected,
+        for_space=_for_space(policy, case.since, at_worst),
         unless=what_lets_it_go(judge, item, lambda other: _judged(other, concerned).in_plan)
         if expected.when == "never"
         else None,
@@ -204,15 +207,33 @@ def _silent(
         yield SilentRules(rules=tuple(others), why=f"not for {PLURAL_OF[kind]}")
 
 
-def _target_word(judged: _Judged, decision: Decision) -> Iterator[RuleWord]:
-    """Yield whether the space target may remove an object that no rule removes."""
+def _at_worst(judged: _Judged, decision: Decision) -> Decision | None:
+    """Return the decision on an object that is kept when the space target removes all that it may; None for one that is
+    removed, or of a kind that the target leaves alone."""
     target = judged.before_target.policy.target
-    if target is None or decision.kind not in target.order or (decision.verdict == "remove" and not _is_for(decision)):
-        return
+    if target is None or decision.kind not in target.order or decision.verdict == "remove":
+        return None
+    return _decided_at_worst(judged, target, decision)
+
+
+def _for_space(policy: Policy, since: Since | None, at_worst: Decision | None) -> ForSpace | None:
+    """Return from when on the target may remove an object that is kept; None where it may not."""
+    if at_worst is None or policy.target is None:
+        return None
+    if at_worst.verdict == "remove":
+        return ForSpace()
+    is_young = any(reason.rule == SPACE_TARGET and reason.code == "too-young" for reason in at_worst.reasons)
+    if not is_young or since is None:
+        return None
+    return ForSpace(from_at=policy.target.older_than.after(since.instant))
+
+
+def _target_word(decision: Decision, at_worst: Decision | None) -> Iterator[RuleWord]:
+    """Yield whether the space target may remove an object that no rule removes."""
     if _is_for(decision):
         yield RuleWord(rule=SPACE_TARGET, says="removes", text=_of_target(decision))
+    if at_worst is None:
         return
-    at_worst = _decided_at_worst(judged, target, decision)
     if _is_for(at_worst):
         yield RuleWord(rule=SPACE_TARGET, says="not-yet", text="it goes when space is so short that its turn comes")
     else:
