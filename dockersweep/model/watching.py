@@ -49,6 +49,8 @@ class EventState(Struct, frozen=True, kw_only=True):
     """Whether events come in now."""
     disconnected_at: float | None = None
     """Since when they do not, in seconds of the monotonic clock; None while they do."""
+    refusal: str | None = None
+    """Why they cannot be followed though the engine answers; None where they can, and while it is away."""
     received: int = 0
     recorded: int = 0
     """Of those received, the ones that are in the ledger, or are no uses."""
@@ -60,6 +62,11 @@ class EventState(Struct, frozen=True, kw_only=True):
     """Up to when, by the engine's clock, every event is known; None before the first reading."""
     ledger_problem: str | None = None
     """Why they cannot be recorded."""
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether the engine is there, with or without its events."""
+        return self.is_connected or self.refusal is not None
 
 
 GapCause = Literal["not watched", "engine restarted", "connection lost", "too many events", "clock changed"]

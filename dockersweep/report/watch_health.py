@@ -29,7 +29,7 @@ class Health(Struct, frozen=True, kw_only=True):
 def health_of(state: WatchState, monotonic_now: float) -> Health:
     """Return the health of a watcher. `monotonic_now` is in seconds of the clock of `ticked_at`."""
     problems = tuple(filter(None, (_loop(state, monotonic_now), _engine(state, monotonic_now), _ledger(state))))
-    notes = tuple(filter(None, (_policy(state), _waits(state), _last_sweep(state))))
+    notes = tuple(filter(None, (_policy(state), _refusal(state), _waits(state), _last_sweep(state))))
     return Health(healthy=not problems, problems=problems, notes=notes)
 
 
@@ -42,7 +42,7 @@ def _loop(state: WatchState, now: float) -> str | None:
 
 def _engine(state: WatchState, now: float) -> str | None:
     since = state.events.disconnected_at
-    if state.events.is_connected or since is None or now - since <= NOT_FOLLOWED_SECONDS:
+    if state.events.is_answering or since is None or now - since <= NOT_FOLLOWED_SECONDS:
         return None
     return f"the engine at {printable(state.endpoint)} has been away for {now - since:.0f} seconds; is it running?"
 
@@ -66,3 +66,8 @@ def _last_sweep(state: WatchState) -> str | None:
     if last is None or last.problem is None:
         return None
     return f"the last sweep, at {format_instant(last.started_at)}: {printable(last.problem)}"
+
+
+def _refusal(state: WatchState) -> str | None:
+    refusal = state.events.refusal
+    return None if refusal is None else f"events are not followed: {printable(refusal)}"

@@ -51,6 +51,13 @@ def test_how_the_last_sweep_ended_is_told_where_it_was_not_as_it_should() -> Non
     assert health_of(watch_state(last_sweep=last_sweep()), TICKED_AT).notes == ()
 
 
+def test_events_that_are_refused_are_told_and_the_engine_is_not_away() -> None:
+    refused = events(is_connected=False, disconnected_at=TICKED_AT - 7200, refusal="GET /events with 403")
+    health = health_of(watch_state(events=refused), TICKED_AT)
+    assert health.healthy
+    assert health.notes == ("events are not followed: GET /events with 403",)
+
+
 def test_it_is_a_line_of_json_without_what_a_terminal_would_obey() -> None:
     state = watch_state(events=events(ledger_problem="a\x1b[31m\nb"))
     line = health_of(state, TICKED_AT).as_json()

@@ -91,9 +91,9 @@ class Recorder:
 
     @property
     def engine_there(self) -> Engine | None:
-        """The engine whose events come in now; None while it is away."""
+        """The engine that answers now, whether or not it lets its events be followed; None while it is away."""
         connected = self._follower.connected
-        return None if connected is None else connected.client.engine
+        return self._follower.refused_by if connected is None else connected.client.engine
 
     @property
     def engine_problem(self) -> str | None:
@@ -115,6 +115,7 @@ class Recorder:
         return EventState(
             is_connected=is_connected,
             disconnected_at=self._follower.lost_at,
+            refusal=None if self._follower.refused_by is None else self._follower.problem,
             received=self._follower.received,
             recorded=self._recorded,
             gaps=self._gap_count,

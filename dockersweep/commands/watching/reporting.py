@@ -86,7 +86,7 @@ class ReportedMetrics:
     def _can_be_made(self) -> bool:
         """Whether the engine is there, and no sweep needs it."""
         state = self._state()
-        return state.events.is_connected and state.sweeping is None
+        return state.events.is_answering and state.sweeping is None
 
     def _pause(self) -> float:
         return EVERY_SECONDS if not self._failures else min(EVERY_SECONDS, RETRY_SECONDS * 2 ** (self._failures - 1))

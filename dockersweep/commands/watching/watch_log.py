@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from dockersweep.commands.event_log import ERROR, EventLog, Value
 from dockersweep.commands.removal_entry import INFORMATION, NOTICE, WARNING
 from dockersweep.commands.watching.timed_lines import now_words
-from dockersweep.model.inventory import ScanWarning
+from dockersweep.model.inventory import Engine, ScanWarning
 from dockersweep.model.watching import ChildResult, EventGap, GapCause, SummedGaps, SweepCause
 from dockersweep.report.local_time import in_local_time
 from dockersweep.report.text import printable
@@ -37,13 +37,15 @@ class WatchLog(EventLog):
         self._tell(WARNING, "engine-away", text, endpoint=endpoint)
 
     def engine_there(
-        self, endpoint: str, name: str | None, away_seconds: float | None, rules_at: datetime | None
+        self, engine: Engine, away_seconds: float | None, rules_at: datetime | None, *, is_followed: bool = True
     ) -> None:
         """Report that the engine answers, how long it did not, and when its rules are carried out next."""
+        endpoint, name = engine.endpoint, engine.name
+        does = "following the events of" if is_followed else "without the events of"
         called = "" if name is None else f" ({name})"
         was = "" if away_seconds is None else f" again, after {format_duration(away_seconds)}"
         rules = "" if rules_at is None else f"; the next sweep by the schedule is due at {format_instant(rules_at)}"
-        text = f"following the events of the engine at {endpoint}{called}{was}{rules}"
+        text = f"{does} the engine at {endpoint}{called}{was}{rules}"
         self._tell(
             INFORMATION if away_seconds is None else NOTICE, "engine-there", text, endpoint=endpoint, engine=name
         )
@@ -59,6 +61,13 @@ class WatchLog(EventLog):
         """Report that nothing proves that all events came."""
         text = f"whether all events came is not known, and what is used meanwhile counts as unknown: {problem}"
         self._tell(WARNING, "uncompared", text, problem=problem)
+
+    def unfollowed(self, problem: str | None) -> None:
+        """Report that the engine lets nobody follow its events; None is that it does so now."""
+        text = "the events of the engine are followed now"
+        if problem is not None:
+            text = f"events are not followed, so what is used between two scans may not be known: {problem}"
+        self._tell(NOTICE if problem is None else WARNING, "unfollowed", text, problem=problem)
 
     def gaps(self, summed: SummedGaps) -> None:
         """Report many gaps as one."""

@@ -65,6 +65,7 @@ class Watcher:
         self._told_wait: tuple[SweepCause, str] | None = None
         self._notify_faults: tuple[str, ...] = ()
         """Those that were told of."""
+        self._told_refusal: str | None = None
         self._told_away = False
         self._told_comparison = False
         self._absences = Absences()
@@ -194,6 +195,9 @@ class Watcher:
         elif not self._told_comparison:
             self._told_comparison = True
             self.log.uncompared(problem)
+        if events.refusal != self._told_refusal and (events.refusal is not None or events.is_connected):
+            self._told_refusal = events.refusal
+            self.log.unfollowed(events.refusal)
         now, engine = time.monotonic(), self._recorder.engine_there
         if engine is None:
             self._away_since = self._away_since or now
@@ -221,7 +225,9 @@ class Watcher:
             self._tell_of_other(engine)
             self._disks.look = None
         if is_new or away_seconds is not None:
-            self.log.engine_there(engine.endpoint, engine.name, away_seconds, self._rules_at())
+            self.log.engine_there(
+                engine, away_seconds, self._rules_at(), is_followed=self._recorder.state.refusal is None
+            )
         self._engine = engine
         self._sweeps.look_again(at_once=is_new)
 
@@ -307,7 +313,7 @@ class Watcher:
             return
         self._tell_wait(cause, choice)
         wants_fold = self._recorder.wants_folding and now >= self._sweeps.fold_from
-        if self._recorder.state.is_connected and (now >= self._sweeps.look_due_at or wants_fold):
+        if self._recorder.state.is_answering and (now >= self._sweeps.look_due_at or wants_fold):
             # A scan makes uses of the events that wait in the ledger.
             self._sweeps.look(policy)
 
@@ -321,7 +327,7 @@ class Watcher:
         self._due_since = (self._due_since or now) if rules_are_due or begins else None
         situation = Situation(
             now=now,
-            is_connected=self._recorder.state.is_connected,
+            is_connected=self._recorder.state.is_answering,
             rules_are_due=rules_are_due,
             target_begins=begins,
             due_since=self._due_since,
@@ -356,7 +362,7 @@ class Watcher:
         """Return the line of `systemctl status`."""
         if self._sweeps.sweeping is not None:
             return f"sweeping {CAUSE_WORDS[self._sweeps.sweeping]}"
-        if not self._recorder.state.is_connected:
+        if not self._recorder.state.is_answering:
             return "waiting for the engine"
         if self._waits is not None:
             return f"a sweep waits: {self._waits}"

@@ -18,8 +18,14 @@ from dockersweep.model.event_reading import EngineEvent
 
 LARGEST_EVENT_BYTES = 16_000_000
 """An event has all labels of its object."""
+_REFUSALS = (400, 401, 403, 404, 405, 501)
+"""The statuses of a proxy, or an engine, that lets nobody have the events; others pass."""
 READ_AGAIN_NANOS = 10**9
 """How long before the instant that is asked for the engine begins: its clock is only known in whole seconds."""
+
+
+class EventsRefusedError(EngineError):
+    """The engine answers, but it, or a proxy before it, lets nobody follow its events."""
 
 
 class EventFilter(NamedTuple):
@@ -78,7 +84,7 @@ class WatchedEngine(Lists, Lookups, Events):
         """Yield the events since an instant of the engine's clock, on a connection of their own.
 
         Podman does not filter them. Docker drops events for a reader that is 1,024 behind, without a word. Raises
-        EngineError.
+        EngineError, and EventsRefusedError where it never gives them.
         """
         since = max(0, since_nanos - READ_AGAIN_NANOS)
         params = {"since": f"{since // 10**9}.{since % 10**9:09d}"}
@@ -89,6 +95,7 @@ class WatchedEngine(Lists, Lookups, Events):
             params["filters"] = msgspec.json.encode(filters).decode()
         with self._connection.stream("GET", f"{self._prefix}/events", params) as answer:
             if answer.status != 200:
-                raise EngineError(f"{self._where} answered GET /events with {answer.status}: {answer.message()}")
+                error = EventsRefusedError if answer.status in _REFUSALS else EngineError
+                raise error(f"{self._where} answered GET /events with {answer.status}: {answer.message()}")
             answer.wait_forever()
             yield EventStream(answer, self._where)

@@ -2,17 +2,18 @@
 
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 
-from dockersweep.engine.api.event_stream import EventFilter, EventStream, WatchedEngine
+from dockersweep.engine.api.event_stream import EventFilter, EventsRefusedError, EventStream, WatchedEngine
 from dockersweep.engine.reading.event_inbox import EventInbox, tells
 from dockersweep.engine.reading.held_lookups import HeldLookups
 from dockersweep.engine.reading.stream_proof import StreamProof
 from dockersweep.engine.reading.uses import TOLD
 from dockersweep.errors import DockersweepError
 from dockersweep.model.event_reading import EngineEvent
+from dockersweep.model.inventory import Engine
 from dockersweep.model.naming import engine_identity
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.25, 5.0
@@ -103,6 +104,8 @@ class EventFollower:
         """None while the engine is away."""
         self.problem: str | None = None
         """Why it is away."""
+        self.refused_by: Engine | None = None
+        """The engine that answers, but lets nobody follow its events; None for none."""
         self.lost_at: float | None = None
         """Since when it is away, in seconds of the monotonic clock; None while it is there."""
         self.received = 0
@@ -133,10 +136,13 @@ class EventFollower:
                         # An engine that breaks off again and again is left in peace as one that is away.
                         wait = FIRST_WAIT_SECONDS if time.monotonic() - began >= STEADY_SECONDS else wait
                 self.problem = "it ended the stream of its events"
-            except DockersweepError as error:
+            except EventsRefusedError as error:
                 self.problem = str(error)
+            except DockersweepError as error:
+                self.problem, self.refused_by = str(error), None
             except Exception as error:
                 # The watcher must neither end of it nor go on deaf.
+                self.refused_by = None
                 self.problem = f"its events cannot be followed: {type(error).__name__}: {error}"
             self._ends.wait(wait)
             wait = min(2 * wait, LONGEST_WAIT_SECONDS)
@@ -144,11 +150,11 @@ class EventFollower:
     def _follow(self, client: WatchedEngine) -> None:
         client.read_clock()
         since = client.clock or datetime.now(UTC)
-        with client.following(int(since.timestamp()) * 10**9, WANTED) as stream:
+        with self._stream_of(client, since) as stream:
             connected = Connected(client, stream)
             try:
                 self._inbox.begin(engine_identity(client.engine))
-                self.problem, self.lost_at, self.connected = None, None, connected
+                self.problem, self.lost_at, self.connected, self.refused_by = None, None, connected, None
                 self._on_change()
                 connected.look_at_running()
                 for events in stream.batches() if not self._ends.is_set() else ():
@@ -158,6 +164,16 @@ class EventFollower:
                 if connected.lookups is not None:
                     connected.lookups.close()
                 self._on_change()
+
+    @contextmanager
+    def _stream_of(self, client: WatchedEngine, since: datetime) -> Iterator[EventStream]:
+        with ExitStack() as opened:
+            try:
+                stream = opened.enter_context(client.following(int(since.timestamp()) * 10**9, WANTED))
+            except EventsRefusedError:
+                self.refused_by = client.engine
+                raise
+            yield stream
 
     def _take(self, connected: Connected, events: list[EngineEvent]) -> None:
         connected.count(events)

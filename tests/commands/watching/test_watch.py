@@ -351,3 +351,17 @@ def test_a_second_watcher_is_told_of_the_first_and_both_go_on(tmp_path: Path) ->
             assert [text.endswith("end one of them") for text in other] == [True], second.told
             assert second.end() == 128 + signal.SIGTERM
         assert first.end() == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize("status", [403, 501])
+def test_where_events_are_refused_the_schedule_goes_on(tmp_path: Path, status: int) -> None:
+    with engine_with("a") as engine:
+        engine.replies["/events"] = (status, b'{"message": "not allowed"}')
+        with watcher_on(engine, policy(tmp_path)) as watcher:
+            told = watcher.until("unfollowed")
+            assert f"GET /events with {status}: not allowed" in told["text"]
+            assert watcher.until("engine-there")["text"].startswith("without the events of the engine")
+            assert watcher.until("sweep-ends")["removed"] == 1
+            engine.replies["/events"] = follow
+            watcher.until("unfollowed", problem=None)
+            assert sum(one["event"] in ("unfollowed", "engine-away") for one in watcher.events) == 2, watcher.told

@@ -5,11 +5,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from dockersweep.commands.options import LogFormat
 from dockersweep.commands.watching.watch_log import WatchLog
 from dockersweep.model.watching import ChildResult, EventGap, SummedGaps
+from tests.rig.inventories import ENGINE
 
+BOX = replace(ENGINE, endpoint="unix:///s", name="box")
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 GAP = EventGap(begins_at=AT, ends_at=AT + timedelta(minutes=5), why="engine restarted")
 MANY = SummedGaps(begins_at=AT, ends_at=AT + timedelta(minutes=9), gaps=40, seconds=120.0, why="connection lost")
@@ -31,12 +34,12 @@ BUSY = ChildResult(exit_status=4, problem="nothing removed: process 7 is at work
             "the engine at unix:///s does not answer; waiting for it",
         ),
         (
-            lambda log: log.engine_there("unix:///s", "box", None, AT), 6,
+            lambda log: log.engine_there(BOX, None, AT), 6,
             ("following the events of the engine at unix:///s (box); the next sweep by the schedule is due at "
             "2026-11-24 12:00:00 UTC"),
         ),
         (
-            lambda log: log.engine_there("unix:///s", None, 4000, None), 5,
+            lambda log: log.engine_there(replace(BOX, name=None), 4000, None), 5,
             "following the events of the engine at unix:///s again, after 66 minutes",
         ),
         (
@@ -44,6 +47,15 @@ BUSY = ChildResult(exit_status=4, problem="nothing removed: process 7 is at work
             ("events were missed from 2026-11-24 12:00:00 UTC to 2026-11-24 12:05:00 UTC: the engine was restarted, "
             "and keeps no events; what was used then is not known"),
         ),
+        (
+            lambda log: log.engine_there(BOX, None, None, is_followed=False), 6,
+            "without the events of the engine at unix:///s (box)",
+        ),
+        (
+            lambda log: log.unfollowed("GET /events with 403"), 4,
+            "events are not followed, so what is used between two scans may not be known: GET /events with 403",
+        ),
+        (lambda log: log.unfollowed(None), 5, "the events of the engine are followed now"),
         (
             lambda log: log.uncompared("the engine refused"), 4,
             "whether all events came is not known, and what is used meanwhile counts as unknown: the engine refused",
@@ -125,7 +137,7 @@ def test_each_line(
 
 
 def test_what_an_engine_says_reaches_no_terminal_as_it_is(capfd: pytest.CaptureFixture[str]) -> None:
-    WatchLog("text").engine_there("unix:///s", "b\x1b[31mox\nforged", None, None)
+    WatchLog("text").engine_there(replace(BOX, name="b\x1b[31mox\nforged"), None, None)
     told = capfd.readouterr().err
     assert told.count("\n") == 1
     assert "\x1b" not in told
