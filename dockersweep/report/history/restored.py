@@ -58,7 +58,9 @@ def way_back_of_run(run: int, removals: Sequence[PastRemoval]) -> Iterator[str]:
 def _lost(removals: Sequence[PastRemoval]) -> Iterator[Removed]:
     for removal in removals:
         if removal.is_lost:
-            yield Removed(removal.kind, removal.name, removal.size_bytes, Recovery(how="none", text=""))
+            # As its outcome told it: what it shared with others is not lost.
+            size_bytes = removal.size_bytes if removal.freed_bytes is None else removal.freed_bytes
+            yield Removed(removal.kind, removal.name, size_bytes, Recovery(how="none", text=""))
 
 
 def way_back_of_object(removals: Sequence[PastRemoval]) -> Iterator[str]:
