@@ -218,6 +218,8 @@ class Target(Struct, frozen=True, kw_only=True, omit_defaults=True):
     spare_registry_less: SpareRegistryLess = "no"
     """Whether images that are not known to be in a registry are removed last, or never."""
     older_than: Age
+    is_later: bool = False
+    """Whether earlier rounds of the same sweep were for it: it goes on until it stops."""
 
 
 WhenFull = Literal["keep", "remove"]

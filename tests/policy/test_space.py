@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dockersweep.model.disk import Disk
 from dockersweep.model.policy import Space, Target
 from dockersweep.policy.planning.space_wanted import kept_bytes, space_wanted
+from dockersweep.policy.planning.target import going_on
 from dockersweep.units import parse_age, parse_percent, parse_size
 
 GIB, GB = 2**30, 10**9
@@ -53,6 +54,17 @@ def test_the_kubelets_disk_that_cannot_be_measured(seen: Disk | None) -> None:
     want = space_wanted(target(start_above="90%", stop_below="80%"), seen, 10)
     assert (want.begins, want.wanted_bytes) == (None, None)
     assert "the engine's disk cannot be measured from here" in want.text
+
+
+def test_a_further_round_is_not_said_to_start_where_it_stops() -> None:
+    first = target(start_above="80%", stop_below="70%", inodes_above_percent=90.0, inodes_below_percent=80.0)
+    short = space_wanted(going_on(first, 0), disk(100 * GB, 12 * GB, 1000, 40), None)
+    assert short.text == (
+        "88% of the disk is used; down to 70% takes 18.0 GB; "
+        "96% of the inodes of the disk are used; down to 80% takes 160 inodes"
+    )
+    held = space_wanted(going_on(target(start_above="9GB", stop_below="5GB"), 0), None, 8 * GB)
+    assert held.text == "the engine holds 8.00 GB; down to 5.00 GB takes 3.00 GB"
 
 
 def test_a_share_is_the_one_that_df_prints() -> None:

@@ -50,7 +50,7 @@ def space_wanted(target: Target, disk: Disk | None, held_bytes: int | None) -> W
     if target.max_used or target.min_free or target.reserved:
         shortage = _of_build_kit(target, disk, held_bytes)
         return Want(shortage.begins, shortage.amount, None, shortage.text)
-    space = None if target.start_above is None else _of_bytes(target.start_above, target.stop_below, disk, held_bytes)
+    space = None if target.start_above is None else _of_bytes(target, target.start_above, disk, held_bytes)
     inodes = None if target.inodes_above_percent is None else _of_inodes(target, disk)
     shortages = [shortage for shortage in (space, inodes) if shortage is not None]
     answers = {shortage.begins for shortage in shortages}
@@ -88,13 +88,13 @@ class _Shortage(Struct, frozen=True):
         return None if self.amount is None else self.amount > 0
 
 
-def _of_bytes(start: Space, stop: Space | None, disk: Disk | None, held_bytes: int | None) -> _Shortage:
-    stop = start if stop is None else stop
+def _of_bytes(target: Target, start: Space, disk: Disk | None, held_bytes: int | None) -> _Shortage:
+    stop, is_later = target.stop_below or start, target.is_later
     if start.percent is not None and stop.percent is not None:
         if disk is None or disk.usable <= 0:
             return _Shortage(None, _NO_DISK)
         used = "of the disk is used"
-        return _of_share(disk.usable, disk.free_bytes, (start.percent, stop.percent), used, format_size)
+        return _of_share(disk.usable, disk.free_bytes, (start.percent, stop.percent), used, format_size, is_later)
     if start.size_bytes is None or stop.size_bytes is None:
         return _Shortage(None, f"{start.text} and {stop.text} cannot be compared")
     if held_bytes is None:
@@ -103,7 +103,8 @@ def _of_bytes(start: Space, stop: Space | None, disk: Disk | None, held_bytes: i
     if held_bytes <= start.size_bytes:
         return _Shortage(0, f"{held}, not over {most}")
     wanted = held_bytes - min(start.size_bytes, stop.size_bytes)
-    text = f"{held}, over {most}; down to {format_size(held_bytes - wanted)} takes {format_size(wanted)}"
+    relation = "" if is_later else f", over {most}"
+    text = f"{held}{relation}; down to {format_size(held_bytes - wanted)} takes {format_size(wanted)}"
     return _Shortage(wanted, text)
 
 
@@ -115,11 +116,13 @@ def _of_inodes(target: Target, disk: Disk | None) -> _Shortage:
         return _Shortage(None, _NO_INODES)
     percents = (start, start if stop is None else stop)
     used = "of the inodes of the disk are used"
-    return _of_share(disk.total_inodes, disk.free_inodes, percents, used, lambda amount: f"{amount:,} inodes")
+    return _of_share(
+        disk.total_inodes, disk.free_inodes, percents, used, lambda amount: f"{amount:,} inodes", target.is_later
+    )
 
 
 def _of_share(
-    total: int, free: int, percents: tuple[float, float], used: str, shown: Callable[[int], str]
+    total: int, free: int, percents: tuple[float, float], used: str, shown: Callable[[int], str], is_later: bool
 ) -> _Shortage:
     """The kubelet's rule. Usage is rounded up to whole percents, and reaching `start` is enough: 85% starts it when
     more than 84% is used. The amount to free is computed without that rounding."""
@@ -130,8 +133,9 @@ def _of_share(
     wanted = int(total * (100 - Fraction(str(stop))) / 100) - free
     if used_percent < start or wanted <= 0:
         return _Shortage(0, f"{used_percent}% {used}, not over {start:g}%")
-    relation = "over" if used_percent > start else "which reaches"
-    text = f"{used_percent}% {used}, {relation} {start:g}%; down to {stop:g}% takes {shown(wanted)}"
+    # A further round starts where it stops: that is said once.
+    relation = "" if is_later else f", {'over' if used_percent > start else 'which reaches'} {start:g}%"
+    text = f"{used_percent}% {used}{relation}; down to {stop:g}% takes {shown(wanted)}"
     return _Shortage(wanted, text)
 
 

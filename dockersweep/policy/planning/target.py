@@ -229,6 +229,7 @@ def going_on(target: Target, freed_bytes: int) -> Target:
     """Return the target for what is left after some bytes are freed: it starts where the first one stops."""
     return replace(
         target,
+        is_later=True,
         start_above=target.stop_below,
         inodes_above_percent=target.inodes_below_percent,
         free_bytes=None if target.free_bytes is None else max(0, target.free_bytes - freed_bytes),
