@@ -114,6 +114,10 @@ def test_what_is_lost_is_what_has_data_and_is_nowhere(tmp_path: Path) -> None:
     assert {one.name for one in history.removals if one.is_lost} == {"lost", "full"}
     text = formatted(history_layout(history, "run"), "table", None)
     assert "Cannot be recovered: volume lost (9 B), volume full (7 B)." in text
+    # Of what shared most of it with others, no more is lost than it freed.
+    freed = [replace(one, freed_bytes=4 if one.name == "lost" else one.freed_bytes) for one in history.removals]
+    told = formatted(history_layout(replace(history, removals=tuple(freed)), "run"), "table", None)
+    assert "Cannot be recovered: volume full (7 B), volume lost (4 B)." in told
     assert "`dockersweep restore 1` takes back what can be made again." in text
 
 
