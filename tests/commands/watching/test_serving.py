@@ -348,6 +348,10 @@ def test_no_descriptor_leaks_into_a_child_or_stays(tmp_path: Path) -> None:
     with server(address=f"unix:{tmp_path}/s") as address, many(address, 3):
         assert got(address)[0] == 200
         assert of_child() == of_child_before
+    # Each connection is closed by its own thread.
+    deadline = time.monotonic() + 20
+    while len(os.listdir("/proc/self/fd")) > before and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert len(os.listdir("/proc/self/fd")) == before
 
 
