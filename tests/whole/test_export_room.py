@@ -23,7 +23,7 @@ folder = "{folder}"
 """
 
 
-@pytest.mark.on_engines("docker-28.5")
+@pytest.mark.engines
 def test_a_full_disk_is_filled_no_further_by_an_export(tmp_path: Path) -> None:
     with Engine(kind("docker-28.5"), disks=(SmallDisk("", "ext4", 200 * MB),)) as engine:
         litter = Litter(engine)

@@ -116,6 +116,7 @@ def test_one_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     assert not is_alive(int(pids.read_text()))
 
 
+@pytest.mark.linux
 def test_what_it_leaves_in_the_background_holds_nobody_up() -> None:
     """As ssh and a careless `&` do: the other end of its output stays open."""
     began = time.monotonic()

@@ -81,6 +81,7 @@ def test_one_that_breaks_off(
     )
 
 
+@pytest.mark.linux
 def test_what_it_writes_just_before_its_end_is_its_result(monkeypatch: pytest.MonkeyPatch, played: list[Child]) -> None:
     told = ChildResult(exit_status=0, removed=7, has_outcome=True)
     child = start(monkeypatch, played, f"os.read(0, 1); os.write(pipe, {msgspec.json.encode(told)!r})")

@@ -1,5 +1,7 @@
 """When the rules are due for a watcher, by what the ledger has of the last time."""
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -50,7 +52,16 @@ def test_without_a_ledger_it_counts_from_its_start() -> None:
         one.done(STARTED)
 
 
+@pytest.fixture
+def zones(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Leave the zone as it was: the schedule has it read anew."""
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kathmandu"])
+@pytest.mark.usefixtures("zones")
 def test_a_time_of_the_day_is_that_of_the_machine(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
     monkeypatch.setenv("TZ", zone)
     one = schedule()
