@@ -7,9 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from dockersweep.commands.gather import open_engine, survey_of
-from dockersweep.commands.options import EngineOptions
 from dockersweep.ledger import Ledger
 from dockersweep.units import parse_instant
+from tests.rig.engine_options import engine_options
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.litter import Litter
 from tests.rig.fake_engine import Handler, Reply, fake_engine, reply
@@ -26,20 +26,6 @@ def plan(url: str, *flags: str) -> Any:
     run = dockersweep("plan", "--format", "json", *flags, host=url)
     assert run.status == 0, run.stderr
     return run.json()
-
-
-def engine_options(url: str) -> EngineOptions:
-    return EngineOptions(
-        host=url,
-        context=None,
-        tls=None,
-        inventory=None,
-        reads_sizes=False,
-        size_timeout_seconds=10,
-        engine_timeout_seconds=10,
-        uses_ledger=True,
-        shows_progress=False,
-    )
 
 
 def verdicts(document: Any) -> list[tuple[str, str, str]]:

@@ -6,6 +6,7 @@ import re
 import stat
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
@@ -48,20 +49,27 @@ remove.stopped_for = "24h"
 """
 
 
-@pytest.fixture
-def machine(engine: Engine) -> Iterator[Machine]:
-    """A machine with the units of the examples, to which all that is on the engine is a month old."""
+@contextmanager
+def machine_with(engine: Engine, *units: Path, settings: str = "") -> Iterator[Machine]:
+    """A machine with units of the examples; the first has these settings besides."""
     try:
         started = Machine(engine)
     except CannotDo as reason:
         pytest.skip(str(reason))
     with started as machine:
-        for unit in (SERVICE, TIMER, FAILED):
+        for unit in units:
             machine.path(f"{UNITS}/{unit.name}").write_text(unit.read_text())
         # The data of an engine of the tests lie where PrivateTmp= hides them.
-        drop_in(
-            machine, UNIT, f"[Service]\nEnvironment=DOCKERSWEEP_NOW={IN_A_MONTH}\nBindReadOnlyPaths={engine.data_root}"
-        )
+        drop_in(machine, units[0].name, f"[Service]\n{settings}BindReadOnlyPaths={engine.data_root}")
+        yield machine
+
+
+@pytest.fixture
+def machine(engine: Engine) -> Iterator[Machine]:
+    """A machine with the units of the examples, to which all that is on the engine is a month old."""
+    with machine_with(
+        engine, SERVICE, TIMER, FAILED, settings=f"Environment=DOCKERSWEEP_NOW={IN_A_MONTH}\n"
+    ) as machine:
         yield machine
 
 

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.rig.engines.engine import Engine
-from tests.rig.engines.kinds import CannotDo
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.machine import Machine
 from tests.whole.test_examples import FAILED, TIMER, WATCH
-from tests.whole.test_under_systemd import UNITS, drop_in, eventually, journal, look, said
+from tests.whole.test_under_systemd import eventually, journal, look, machine_with, said
 
 pytestmark = [pytest.mark.programs, pytest.mark.on_engines("docker-28.5")]
 
@@ -30,15 +29,7 @@ settle = "0s"
 @pytest.fixture
 def machine(engine: Engine) -> Iterator[Machine]:
     """A machine with the units of the examples."""
-    try:
-        started = Machine(engine)
-    except CannotDo as reason:
-        pytest.skip(str(reason))
-    with started as machine:
-        for unit in (WATCH, FAILED, TIMER):
-            machine.path(f"{UNITS}/{unit.name}").write_text(unit.read_text())
-        # The data of an engine of the tests lie where PrivateTmp= hides them.
-        drop_in(machine, UNIT, f"[Service]\nBindReadOnlyPaths={engine.data_root}")
+    with machine_with(engine, WATCH, FAILED, TIMER) as machine:
         yield machine
 
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from dockersweep.commands.options import EngineOptions
 from dockersweep.commands.watching import recording
 from dockersweep.commands.watching.recording import Recorder
 from dockersweep.engine.reading import event_follower
@@ -18,20 +18,11 @@ from dockersweep.ledger import Ledger
 from dockersweep.model.event_reading import EngineEvent
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.last_use import Span
+from tests.rig.engine_options import engine_options
 from tests.rig.event_engine import EventEngine, until
-from tests.rig.inventories import inventory, volume
+from tests.rig.inventories import ENGINE, inventory, volume
 
-OPTIONS = EngineOptions(
-    host=None,
-    context=None,
-    tls=None,
-    inventory=None,
-    reads_sizes=False,
-    size_timeout_seconds=10,
-    engine_timeout_seconds=10,
-    uses_ledger=True,
-    shows_progress=False,
-)
+OPTIONS = engine_options()
 THERE = inventory(volume("v"), volume("w"))
 
 
@@ -103,6 +94,15 @@ class Host:
         before = recorder._follower.connected
         because()
         until(lambda: recorder._follower.connected not in {None, before})
+
+    def is_taken_over(self, recorder: Recorder) -> None:
+        """Have another engine at the socket, and wait until it is met."""
+        self.engine.is_there = False
+        self.engine.forget()
+        until(lambda: not recorder.state.is_connected)
+        self.engine.engine = replace(ENGINE, id="OTHER")
+        self.engine.is_there = True
+        until(lambda: recorder.state.is_connected)
 
     def is_covered_now(self) -> bool:
         """Return whether what is watched reaches up to now, which is known to the second."""

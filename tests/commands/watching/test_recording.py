@@ -4,7 +4,6 @@ import time
 from datetime import timedelta
 
 import pytest
-from msgspec.structs import replace
 
 from dockersweep.commands.watching import recording
 from dockersweep.commands.watching.recording import Recorder
@@ -334,12 +333,7 @@ def test_another_engine_at_the_same_socket_has_a_record_of_its_own(host: Host) -
     with host.recorder() as recorder:
         host.engine.happens("mount", "first")
         recorder.flush()
-        host.engine.is_there = False
-        host.engine.forget()
-        until(lambda: not recorder.state.is_connected)
-        host.engine.engine = replace(ENGINE, id="OTHER")
-        host.engine.is_there = True
-        until(lambda: recorder.state.is_connected)
+        host.is_taken_over(recorder)
         host.engine.happens("mount", "w")
         host.passes(2)
         assert recorder.flush()

@@ -15,7 +15,7 @@ from dockersweep.ledger import Ledger
 from dockersweep.model.inventory import Inventory
 from tests.commands.watching.recording_rig import Host
 from tests.rig.event_engine import until
-from tests.rig.inventories import ENGINE, container, inventory, volume
+from tests.rig.inventories import container, inventory, volume
 
 
 def knows_or_says_it_does_not(seen: Inventory) -> bool:
@@ -99,12 +99,7 @@ def test_events_of_another_engine_are_not_written_down_as_those_of_the_one_befor
     with host.recorder() as recorder:
         host.engine.happens("mount", "first")
         assert recorder.flush()
-        host.engine.is_there = False
-        host.engine.forget()
-        until(lambda: not recorder.state.is_connected)
-        host.engine.engine = replace(ENGINE, id="OTHER")
-        host.engine.is_there = True
-        until(lambda: recorder.state.is_connected)
+        host.is_taken_over(recorder)
         host.passes(2)
         before = recorder.state.received
         host.engine.happens("mount", "w")
