@@ -5,11 +5,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 
 from msgspec.structs import replace
 
 from dockersweep.commands.options import EngineOptions
+from dockersweep.commands.watching.boot_clock import now_seconds
+from dockersweep.commands.watching.open_ledger import OpenLedger
 from dockersweep.engine.api.connection import Connection
 from dockersweep.engine.api.endpoint import resolve_endpoint
 from dockersweep.engine.api.event_stream import WatchedEngine
@@ -19,8 +20,7 @@ from dockersweep.engine.reading.event_coverage import CLOCK_TOLERANCE, Compared,
 from dockersweep.engine.reading.event_follower import Connected, EventFollower
 from dockersweep.engine.reading.event_inbox import EventInbox, Received, cut, folded, tells
 from dockersweep.engine.reading.events import EventReading, read_events
-from dockersweep.errors import EngineError, LedgerError
-from dockersweep.ledger import Ledger, state_folder
+from dockersweep.errors import EngineError
 from dockersweep.model.event_reading import EngineEvent, EventMark, EventPosition, Held
 from dockersweep.model.inventory import Engine
 from dockersweep.model.naming import engine_identity
@@ -38,11 +38,8 @@ LAST_COMPARED = 500
 MANY_PENDING = 5_000
 MANY_FAILURES = 5
 """An engine that ends fails one comparison, or a few."""
-REOPEN_SECONDS = 10.0
 MOST_PARTS = 9
 """Of the span of a minute; with more, all of it between the first and the last is one."""
-
-Value = TypeVar("Value")
 
 
 class Recorder:
@@ -61,7 +58,7 @@ class Recorder:
         self._options = options
         self._inbox = EventInbox()
         self._follower = EventFollower(connect or self._connecting, self._inbox, on_arrival)
-        self._ledger = _OpenLedger(options)
+        self._ledger = OpenLedger(options)
         self.engine: Engine | None = None
         """That of the last comparison; None before the first."""
         self.wants_folding = False
@@ -377,47 +374,6 @@ class Recorder:
         self.wants_folding = pending >= MANY_PENDING
 
 
-class _OpenLedger:
-    """The ledger, opened again some time after it could not be used."""
-
-    def __init__(self, options: EngineOptions) -> None:
-        self._folder = state_folder(os.environ, os.geteuid()) if options.uses_ledger else None
-        self._ledger: Ledger | None = None
-        self._written: Ledger | None = None
-        """The same, also once it is closed."""
-        self._failed_at = float("-inf")
-        self.problem: str | None = None
-        """Why it cannot be used now."""
-
-    def was_replaced(self) -> bool:
-        """Return, once, whether another file, or none, has taken the place of the one that was written last."""
-        if self._written is None or not self._written.is_replaced:
-            return False
-        self.close()
-        self._written = None
-        return True
-
-    def do(self, work: Callable[[Ledger], Value], otherwise: Value) -> Value:
-        """Return what `work` does; `otherwise` where the ledger cannot be used."""
-        if self.problem is not None and now_seconds() - self._failed_at < REOPEN_SECONDS:
-            return otherwise
-        try:
-            self._ledger = self._written = self._ledger or Ledger(self._folder, required=True)
-            done = work(self._ledger)
-        except LedgerError as error:
-            self.close()
-            self._failed_at, self.problem = now_seconds(), str(error)
-            return otherwise
-        self.problem = None
-        return done
-
-    def close(self) -> None:
-        """Close it, until it is used again."""
-        if self._ledger is not None:
-            self._ledger.close()
-            self._ledger = None
-
-
 def _is_of_clock(proof: Compared) -> bool:
     return proof.gap is not None and proof.gap.why == "clock changed"
 
@@ -429,9 +385,3 @@ def _position_at(newest: EventMark) -> EventPosition:
 def _instant(nanos: int) -> datetime:
     """Spans are kept in whole seconds."""
     return datetime.fromtimestamp(nanos // 10**9, UTC)
-
-
-def now_seconds() -> float:
-    """Return a clock that nobody sets, and that counts while the machine sleeps."""
-    # Only Linux has it.
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

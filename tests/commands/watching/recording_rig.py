@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from dockersweep.commands.watching import recording
+from dockersweep.commands.watching import open_ledger, recording
 from dockersweep.commands.watching.recording import Recorder
 from dockersweep.engine.reading import event_follower
 from dockersweep.engine.reading.events import read_events
@@ -35,7 +35,8 @@ class Host:
         self.scanned: set[str] = set()
         """The ids in all events that scans have made uses of."""
         monkeypatch.setenv("DOCKERSWEEP_STATE_DIR", str(folder))
-        monkeypatch.setattr(recording, "now_seconds", lambda: time.monotonic() + self._slept)
+        for room in (recording, open_ledger):
+            monkeypatch.setattr(room, "now_seconds", lambda: time.monotonic() + self._slept)
         monkeypatch.setattr(recording, "CATCH_UP_SECONDS", 0.05)
         monkeypatch.setattr(event_follower, "now_nanos", engine.now_nanos)
         monkeypatch.setattr(event_follower, "SETTLED_SECONDS", 0.0)

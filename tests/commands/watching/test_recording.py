@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from dockersweep.commands.watching import recording
+from dockersweep.commands.watching import open_ledger, recording
 from dockersweep.commands.watching.recording import Recorder
 from dockersweep.engine.reading import event_inbox
 from dockersweep.errors import LedgerError
@@ -190,7 +190,7 @@ def test_a_watcher_that_was_killed_has_said_nothing_of_the_time_after_its_last_c
 def test_a_ledger_that_cannot_be_written_loses_nothing_that_there_is_room_for(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recording, "REOPEN_SECONDS", 0.0)
+    monkeypatch.setattr(open_ledger, "REOPEN_SECONDS", 0.0)
     with host.recorder() as recorder:
         host.engine.happens("mount", "first")
         recorder.flush()

@@ -10,11 +10,11 @@ FULL = """
 import sys
 from pathlib import Path
 import pytest
-from dockersweep.commands.watching import recording
+from dockersweep.commands.watching import open_ledger
 from tests.commands.watching.recording_rig import Host
 from tests.rig.event_engine import EventEngine
 folder, patch = Path(sys.argv[1]), pytest.MonkeyPatch()
-patch.setattr(recording, "REOPEN_SECONDS", 0.0)
+patch.setattr(open_ledger, "REOPEN_SECONDS", 0.0)
 host = Host(EventEngine(), folder / "state", patch)
 with host.recorder() as recorder:
     host.engine.happens("mount", "first")

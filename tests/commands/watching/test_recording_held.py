@@ -7,7 +7,7 @@ import time
 import pytest
 from msgspec.structs import replace
 
-from dockersweep.commands.watching import recording
+from dockersweep.commands.watching import open_ledger
 from dockersweep.commands.watching.recording import Recorder
 from dockersweep.engine.reading.event_coverage import MOST_LIVES
 from dockersweep.errors import LedgerError
@@ -76,7 +76,7 @@ def test_of_a_container_that_podman_took_along_when_it_went_away_nothing_is_prom
 def test_what_nobody_could_look_at_takes_no_memory_while_the_ledger_cannot_be_written(
     podman_host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recording, "REOPEN_SECONDS", 0.0)
+    monkeypatch.setattr(open_ledger, "REOPEN_SECONDS", 0.0)
 
     def refuse(*_: object, **__: object) -> int:
         raise LedgerError("the disk is full")
